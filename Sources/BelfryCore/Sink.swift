@@ -1,0 +1,99 @@
+// What delivers events outward: a file, a terminal, popups, a plugin.
+
+/// Delivers events outward.
+///
+/// A runner pulls events for each sink by cursor, hands them over in order, and moves the cursor
+/// after `deliver` returned: after a crash the last batch comes again, none is skipped. A sink
+/// that is slow or fails holds up nobody else.
+public protocol Sink: Sendable {
+    /// The instance's name, such as `file` or `desktop@host`. Its cursor is stored under it.
+    var name: String { get }
+
+    /// Whether ``deliver(_:)-8j1qz`` also wants progress. Defaults to false.
+    var wantsProgress: Bool { get }
+
+    /// Where a sink without any cursor begins. Defaults to the oldest event that is kept.
+    var start: SinkStart { get }
+
+    /// The sink's own cursor, when what it wrote tells where it stopped. Defaults to nil: the
+    /// store keeps the cursor.
+    func resumePosition() async throws -> EventCursor?
+
+    /// Delivers one batch; returning means delivered.
+    ///
+    /// - Throws: ``SinkError``; anything else counts as ``SinkError/unavailable(_:)``.
+    func deliver(_ batch: SinkBatch) async throws
+
+    /// Called once at the end, after the last batch: write out what is buffered, let go of files.
+    func close() async
+}
+
+extension Sink {
+    public var wantsProgress: Bool { false }
+    public var start: SinkStart { .oldest }
+    public func resumePosition() async throws -> EventCursor? { nil }
+    public func close() async {}
+}
+
+/// Where a sink that has never run begins.
+public enum SinkStart: Sendable {
+    case oldest
+    /// Only what happens from now on.
+    case now
+}
+
+/// What a sink gets in one delivery, to be handled in this order.
+public struct SinkBatch: Sendable {
+    /// Events that were pruned before this sink read them.
+    public var gap: EventGap?
+    public var events: [EventRecord]
+    /// The newest progress of tasks, when the sink wants it.
+    public var progress: [ProgressUpdate]
+
+    public init(gap: EventGap? = nil, events: [EventRecord] = [], progress: [ProgressUpdate] = []) {
+        self.gap = gap
+        self.events = events
+        self.progress = progress
+    }
+
+    public var isEmpty: Bool { gap == nil && events.isEmpty && progress.isEmpty }
+}
+
+/// A stretch of the log that is no longer there, both ends included.
+public struct EventGap: Hashable, Sendable {
+    public enum Reason: String, Sendable {
+        /// The events were pruned.
+        case pruned
+        /// The cursor belonged to another log: the store was reset or restored.
+        case newEpoch
+    }
+
+    public var epoch: String
+    public var from: Int64
+    public var to: Int64
+    public var reason: Reason
+
+    public init(epoch: String, from: Int64, to: Int64, reason: Reason) {
+        self.epoch = epoch
+        self.from = from
+        self.to = to
+        self.reason = reason
+    }
+
+    /// One line of JSON: `{"schema":1,"type":"gap","epoch":…,"from":…,"to":…,"reason":…}`.
+    public var json: JSONValue {
+        [
+            "schema": .int(TaskEvent.schemaVersion), "type": "gap", "epoch": .string(epoch), "from": .int(from),
+            "to": .int(to), "reason": .string(reason.rawValue),
+        ]
+    }
+}
+
+/// Why a delivery did not happen.
+public enum SinkError: Error, Sendable {
+    /// The way out is shut for now (disk full, server away): the same batch is tried again later,
+    /// for as long as it takes.
+    case unavailable(String)
+    /// This one event cannot be delivered: it is tried a few times, then parked.
+    case rejected(position: Int64, String)
+}
