@@ -44,6 +44,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "BelfryCore", dependencies: [collections], swiftSettings: swift),
+        .target(
+            name: "BelfryService", dependencies: ["BelfryCore", deque, lifecycle, logging], swiftSettings: swift),
+        .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
         .testTarget(name: "BelfryCoreTests", dependencies: ["BelfryCore"], swiftSettings: swift),
     ]
 )

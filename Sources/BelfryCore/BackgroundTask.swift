@@ -134,11 +134,11 @@ public struct BackgroundTask: Hashable, Sendable {
         status = .pending
         progress = 0
         attempt = 0
-        maxAttempts = new.maxAttempts
+        maxAttempts = new.maxAttempts ?? 1
         fence = 0
         revision = 1
         isCancelRequested = false
-        onInterrupt = new.onInterrupt
+        onInterrupt = new.onInterrupt ?? .rerun
         batchID = new.batchID
         idempotencyKey = new.idempotencyKey
         uniqueKey = new.uniqueKey
@@ -183,9 +183,10 @@ public struct NewTask: Hashable, Sendable {
     /// Defaults to `default`.
     public var group = "default"
     public var notBefore: Timestamp?
-    /// Defaults to 1; the service puts the feature's retry policy here when the client says nothing.
-    public var maxAttempts = 1
-    public var onInterrupt = InterruptPolicy.rerun
+    /// Defaults to what the feature's retry policy says; 1 in a store that was given nil.
+    public var maxAttempts: Int?
+    /// Defaults to what the feature says; rerun in a store that was given nil.
+    public var onInterrupt: InterruptPolicy?
     public var batchID: BatchID?
     public var idempotencyKey: String?
     public var uniqueKey: String?

@@ -18,12 +18,24 @@ public protocol Feature: Sendable {
     /// - Throws: ``BelfryError`` with code `invalid_params` and a pointer to the parameter.
     func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue
 
+    /// Makes parameters of `key=value` arguments as typed on a command line, by the feature's schema.
+    ///
+    /// - Throws: ``BelfryError`` with code `invalid_params` and a pointer to the parameter.
+    func params(from arguments: [(key: String, value: String)]) throws -> JSONValue
+
     /// Does the work of one attempt.
     func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult
 }
 
 extension Feature {
     public func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue { params }
+
+    /// Without a schema: a value that is JSON is taken as that, anything else as a string.
+    public func params(from arguments: [(key: String, value: String)]) throws -> JSONValue {
+        var object = JSONObject()
+        for (key, value) in arguments { object[key] = (try? JSONValue(parsing: value)) ?? .string(value) }
+        return .object(object)
+    }
 }
 
 /// What a feature is called, what it takes, and how its attempts are to be treated.
@@ -43,6 +55,9 @@ public struct FeatureDescriptor: Hashable, Sendable {
     public var onInterrupt = InterruptPolicy.rerun
     /// Attempts at once, or nil for as many as the worker has slots. Defaults to nil.
     public var concurrency: Int?
+    /// Whether attempts get an output directory. Defaults to true; false saves a feature that
+    /// makes no files the cost of it.
+    public var makesFiles = true
 
     public init(id: String, title: String, summary: String = "") {
         self.id = id

@@ -1,0 +1,188 @@
+// The front door: everyone who submits or changes tasks comes through here, whether over HTTP,
+// from Swift, or from a popup's button.
+
+public import BelfryCore
+import Synchronization
+
+/// Accepts tasks and answers for them.
+public final class BackgroundTaskService: TaskControl {
+    public let features: FeatureRegistry
+    public let files: TaskFiles
+    private let store: any TaskStore
+    private let worker: TaskWorker
+    private let ids: IDGenerator
+    private let clocks: Clocks
+    private let isClosed = Mutex(false)
+
+    public init(
+        store: any TaskStore, features: FeatureRegistry, worker: TaskWorker, files: TaskFiles,
+        ids: IDGenerator = IDGenerator(), clocks: Clocks = Clocks()
+    ) {
+        self.store = store
+        self.features = features
+        self.worker = worker
+        self.files = files
+        self.ids = ids
+        self.clocks = clocks
+    }
+
+    /// Refuses submissions from now on: the hub is shutting down.
+    public func closeIntake() { isClosed.withLock { $0 = true } }
+
+    // MARK: Submitting
+
+    /// Accepts one task. When this returns, the task is durable.
+    ///
+    /// - Throws: ``BelfryError``: `unknown_feature`, `feature_unavailable`, `invalid_params`,
+    ///   `invalid_request`, `too_large`, `conflict`, `shutting_down`, or what the store could not do.
+    public func addTask(_ new: NewTask) async throws -> AddedTask {
+        try await add([new], batch: nil)[0]
+    }
+
+    /// Accepts many tasks as one batch: all or none.
+    ///
+    /// - Throws: as ``addTask(_:)``; the error's pointer begins with the task's index.
+    public func addBatch(_ tasks: [NewTask], title: String = "") async throws -> (batch: TaskBatch, tasks: [AddedTask]) {
+        guard !tasks.isEmpty else {
+            throw BelfryError(.invalidRequest, "A batch needs at least one task.", pointer: "/tasks")
+        }
+        let now = clocks.wall.now
+        let batch = TaskBatch(
+            id: ids.batchID(at: now), title: title.truncated(toUTF8: 400), total: tasks.count, createdAt: now)
+        return (batch, try await add(tasks, batch: batch))
+    }
+
+    private func add(_ tasks: [NewTask], batch: TaskBatch?) async throws -> [AddedTask] {
+        guard !isClosed.withLock({ $0 }) else {
+            throw BelfryError(.shuttingDown, "The hub is shutting down.", fix: "Submit again in a moment.")
+        }
+        let now = clocks.wall.now
+        var accepted: [AcceptedTask] = []
+        accepted.reserveCapacity(tasks.count)
+        for (index, new) in tasks.enumerated() {
+            do { accepted.append(try accept(new, batch: batch, at: now)) } catch var error as BelfryError {
+                guard batch != nil else { throw error }
+                error.message = "Task \(index + 1) of \(tasks.count): \(error.message)"
+                error.pointer = "/tasks/\(index)\(error.pointer ?? "")"
+                throw error
+            }
+        }
+        let added = try await translated { try await store.add(accepted, batch: batch, at: now) }
+        worker.wake(Set(added.lazy.filter(\.isNew).map(\.task.lane)))
+        return added
+    }
+
+    /// Checks a submission and fills in what the client left open.
+    private func accept(_ new: NewTask, batch: TaskBatch?, at now: Timestamp) throws -> AcceptedTask {
+        try new.validate()
+        let feature = try features.feature(new.featureID)
+        var new = new
+        do { new.params = try feature.accept(new.params, from: new.context) } catch var error as BelfryError {
+            error.pointer = error.pointer.map { "/params\($0)" }
+            throw error
+        }
+        new.title = TaskTitle.make(for: new)
+        new.maxAttempts = new.maxAttempts ?? feature.descriptor.retry.maxAttempts
+        new.onInterrupt = new.onInterrupt ?? feature.descriptor.onInterrupt
+        new.batchID = batch?.id ?? new.batchID
+        return AcceptedTask(id: new.id ?? ids.taskID(at: now), new: new)
+    }
+
+    // MARK: Reading
+
+    public func task(_ id: TaskID) async throws -> BackgroundTask? { try await store.task(id) }
+    public func task(number: Int64) async throws -> BackgroundTask? { try await store.task(number: number) }
+    public func batch(_ id: BatchID) async throws -> TaskBatch? { try await store.batch(id) }
+    public func tasks(_ query: TaskQuery) async throws -> TaskPage { try await store.tasks(query) }
+    public func attempts(of id: TaskID) async throws -> [Attempt] { try await store.attempts(of: id) }
+    public func events(of id: TaskID, limit: Int) async throws -> [EventRecord] {
+        try await store.events(of: id, limit: limit)
+    }
+    public func storeStatus() async throws -> StoreStatus { try await store.status() }
+
+    /// Every task, newest first. Reads the whole store; ``tasks(_:)`` reads a page.
+    public func allTasks() async throws -> [BackgroundTask] { try await all(TaskQuery()) }
+
+    public func pendingTasks() async throws -> [BackgroundTask] {
+        var query = TaskQuery()
+        query.statuses = [.pending]
+        return try await all(query)
+    }
+
+    private func all(_ query: TaskQuery) async throws -> [BackgroundTask] {
+        var query = query
+        query.limit = 1000
+        var tasks: [BackgroundTask] = []
+        repeat {
+            let page = try await store.tasks(query)
+            tasks += page.tasks
+            query.beforeNumber = page.nextBefore
+        } while query.beforeNumber != nil
+        return tasks
+    }
+
+    // MARK: Changing
+
+    /// Looks for due tasks now. The worker does so by itself; this is for who wants to be sure.
+    public func processPendingTasks() { worker.wake() }
+
+    @discardableResult
+    public func cancel(_ id: TaskID) async throws -> BackgroundTask {
+        let task = try await translated { try await store.requestCancel(id, at: clocks.wall.now) }
+        if task.status == .processing { worker.cancel(id) }
+        return task
+    }
+
+    @discardableResult
+    public func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask {
+        guard let task = try await store.task(id) else { throw Self.notFound(id) }
+        let budget = features[task.featureID]?.descriptor.retry.maxAttempts ?? 1
+        let retried = try await translated {
+            try await store.retry(id, attempts: budget, context: context, at: clocks.wall.now)
+        }
+        worker.wake([retried.lane])
+        return retried
+    }
+
+    /// Removes final tasks that match, with their result files and logs.
+    ///
+    /// - Returns: how many tasks were removed.
+    @discardableResult
+    public func clear(_ filter: ClearFilter) async throws -> Int {
+        var count = 0
+        while true {
+            let removed = try await translated { try await store.clear(filter, at: clocks.wall.now) }
+            for task in removed { files.removeAll(of: task) }
+            count += removed.count
+            if removed.count < filter.limit { return count }
+        }
+    }
+
+    /// Removes every completed task.
+    @discardableResult
+    public func clearCompletedTasks() async throws -> Int { try await clear(ClearFilter()) }
+
+    // MARK: Errors
+
+    private static func notFound(_ id: TaskID) -> BelfryError {
+        BelfryError(.notFound, "There is no task \(id).", fix: "See: belfry list")
+    }
+
+    /// The store's refusals in the words of people.
+    private func translated<Value>(_ work: () async throws -> Value) async throws -> Value {
+        do { return try await work() } catch let error as TaskStoreError {
+            switch error {
+            case .notFound(let id): throw Self.notFound(id)
+            case .leaseLost(let id): throw BelfryError(.conflict, "The task \(id) has moved on.")
+            case .refused(let id, let refusal):
+                throw BelfryError(.notAllowedNow, "The task \(id) is \(refusal.status.rawValue): \(refusal.reason).")
+            case .conflict(let reason): throw BelfryError(.conflict, reason)
+            case .unavailable(let error): throw error
+            case .outcomeUnknown(let reason):
+                throw BelfryError(
+                    .outcomeUnknown, "The store could not confirm the change: \(reason)",
+                    fix: "Look with belfry list; a submission with the same id may be sent again safely.")
+            }
+        }
+    }
+}
