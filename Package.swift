@@ -47,6 +47,10 @@ let package = Package(
         .target(
             name: "BelfryService", dependencies: ["BelfryCore", deque, lifecycle, logging], swiftSettings: swift),
         .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .target(
+            name: "BelfryServer",
+            dependencies: ["BelfryAPI", "BelfryCore", httpTypes, hummingbird, lifecycle, logging, nioCore],
+            swiftSettings: swift),
         .testTarget(name: "BelfryCoreTests", dependencies: ["BelfryCore"], swiftSettings: swift),
     ]
 )

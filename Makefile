@@ -1,0 +1,59 @@
+# Everything that people do with a checkout. `make help` lists it.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+# The programs carry Swift's runtime in them, so that they run where no toolchain is.
+RELEASE = -c release --static-swift-stdlib
+PRODUCTS = belfryd belfry belfry-launch belfry-text-to-image
+STAGE = .build/stage
+
+.PHONY: help run test build install uninstall bench lint format docs dependencies test-dependencies torture
+
+help: ## Shows this list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: dependencies ## Builds Belfry and makes a picture with it, in the background.
+	@for product in $(PRODUCTS); do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
+	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE)
+	@packaging/first-run "$(CURDIR)/$(STAGE)" "$(CURDIR)/.build/run"
+
+test: test-dependencies ## Runs all tests.
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+# `belfry` apart: fully static it starts three times as fast, and the flag holds for a whole build.
+build: dependencies ## Builds release programs into .build/stage.
+	@for product in belfryd belfry-launch belfry-text-to-image; do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
+	$(SWIFT) build -c release -Xswiftc -static-executable --scratch-path .build-static --product belfry
+	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE) .build-static/release/belfry
+
+install: build ## Installs below PREFIX (and DESTDIR).
+	@mkdir -p "$(DESTDIR)$(PREFIX)"
+	cp -R $(STAGE)/. "$(DESTDIR)$(PREFIX)/"
+
+uninstall: ## Removes what install put there. Tasks, results and settings stay.
+	rm -f "$(DESTDIR)$(PREFIX)/bin/belfry" "$(DESTDIR)$(PREFIX)/bin/belfryd"
+	rm -rf "$(DESTDIR)$(PREFIX)/libexec/belfry" "$(DESTDIR)$(PREFIX)/share/belfry" "$(DESTDIR)$(PREFIX)/share/doc/belfry"
+
+bench: build ## Measures Belfry beside the other tools that are installed.
+	$(SWIFT) build $(RELEASE) --product belfry-bench
+	Tests/Benchmarks/run "$(CURDIR)/$(STAGE)" "$$($(SWIFT) build $(RELEASE) --show-bin-path)/belfry-bench"
+
+torture: ## Kills the hub at random moments, for as long as ROUNDS says.
+	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} $(SWIFT) test --filter Torture
+
+lint: ## Checks the format of the sources.
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Plugins
+
+format: ## Formats the sources.
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Plugins
+
+docs: ## Builds the API reference as DocC symbol graphs.
+	$(SWIFT) package dump-symbol-graph --minimum-access-level public
+
+dependencies:
+	@packaging/dependencies
+
+test-dependencies:
+	@packaging/dependencies --test

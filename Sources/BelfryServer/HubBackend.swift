@@ -1,0 +1,44 @@
+// What the HTTP layer asks of the hub. It keeps this module free of the service, the store and
+// the plugins: routes translate, the backend does.
+
+public import BelfryCore
+
+/// The hub behind the API.
+public protocol HubBackend: TaskControl {
+    func add(_ task: NewTask) async throws -> AddedTask
+    func addBatch(_ tasks: [NewTask], title: String) async throws -> (batch: TaskBatch, tasks: [AddedTask])
+    /// Params made of command-line arguments by the feature's schema.
+    func params(of featureID: String, from arguments: [(key: String, value: String)]) throws -> JSONValue
+
+    func task(number: Int64) async throws -> BackgroundTask?
+    func tasks(_ query: TaskQuery) async throws -> TaskPage
+    func attempts(of id: TaskID) async throws -> [Attempt]
+    func events(of id: TaskID, limit: Int) async throws -> [EventRecord]
+    /// Where the log of an attempt is, and a signal whenever it may have grown or ended.
+    func logPath(of id: TaskID, attempt: Int) -> String
+    func logSignals(of id: TaskID) -> AsyncStream<Void>
+    func clear(_ filter: ClearFilter) async throws -> Int
+
+    /// The newest event; taken before a task is read, it is a place to subscribe from without a gap.
+    var newestEvent: EventCursor { get }
+    func reader(after cursor: EventCursor?, wantsProgress: Bool) -> any EventSource
+
+    func features() -> JSONValue
+    func feature(_ id: String) throws -> JSONValue
+    func plugins() -> JSONValue
+    func addPlugin(directory: String, link: Bool) async throws -> JSONValue
+    func removePlugin(_ id: String) async throws -> JSONValue
+    func sinks() -> JSONValue
+    func status() async throws -> JSONValue
+    func version() -> JSONValue
+    /// Begins a graceful shutdown.
+    func stop()
+}
+
+/// One reader's place in the event stream.
+public protocol EventSource: Sendable {
+    /// The next events; waits for them. Nil at the end of the stream.
+    func next(limit: Int) async throws -> SinkBatch?
+    /// What is there without waiting; nil when that is nothing.
+    func available(limit: Int) async throws -> SinkBatch?
+}

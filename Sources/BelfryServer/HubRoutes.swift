@@ -1,0 +1,41 @@
+// The hub itself over HTTP: what it offers, how it is, and how to end it.
+
+import BelfryCore
+import Hummingbird
+
+struct HubRoutes {
+    let backend: any HubBackend
+
+    func add(to router: Router<HubContext>) {
+        router.get("/healthz") { _, _ in Response(json: ["ok": true]) }
+        router.get("/readyz") { _, _ in
+            _ = try await backend.status()
+            return Response(json: ["ok": true])
+        }
+        router.get("/v1/version") { _, _ in Response(json: backend.version()) }
+        router.get("/v1/status") { _, _ in Response(json: try await backend.status()) }
+        router.post("/v1/stop") { _, _ in
+            backend.stop()
+            return Response(json: ["stopping": true], status: .accepted)
+        }
+        router.get("/v1/sinks") { _, _ in Response(json: ["sinks": backend.sinks()]) }
+        router.get("/v1/features") { _, _ in Response(json: backend.features()) }
+        // The id of a feature may contain slashes.
+        router.get("/v1/features/**") { _, context in
+            let id = context.parameters.getCatchAll().joined(separator: "/")
+            return Response(json: try backend.feature(id))
+        }
+        router.get("/v1/plugins") { _, _ in Response(json: backend.plugins()) }
+        router.post("/v1/plugins") { request, _ in try await addPlugin(request) }
+        router.delete("/v1/plugins/:id") { _, context in
+            Response(json: try await backend.removePlugin(try context.parameters.require("id")))
+        }
+    }
+
+    private func addPlugin(_ request: Request) async throws -> Response {
+        let json = try await request.json(upTo: Limits.small)
+        let directory = try JSONReader(json, what: "request").string("directory")
+        let link = json["link"]?.bool ?? false
+        return Response(json: try await backend.addPlugin(directory: directory, link: link), status: .created)
+    }
+}

@@ -1,0 +1,78 @@
+// The HTTP server on the hub's Unix socket. The socket is the authority: its directory is 0700
+// and who can connect may do everything that the user may.
+
+import BelfryCore
+import HTTPTypes
+import Hummingbird
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+
+/// Serves the API on a Unix socket.
+///
+/// The caller must hold the hub's lock: binding removes a socket file that is there already.
+public struct HubServer: Service {
+    private let application: Application<RouterResponder<HubContext>>
+
+    /// - Parameter onRunning: called once, when requests are answered.
+    public init(
+        backend: any HubBackend, socketPath: String, logger: Logger,
+        onRunning: @escaping @Sendable () async -> Void = {}
+    ) {
+        var logger = logger
+        // Hummingbird tells of each start on this level; the hub says that itself, once.
+        logger.logLevel = max(logger.logLevel, .notice)
+        application = Application(
+            responder: Self.router(backend).buildResponder(),
+            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socketPath), serverName: nil),
+            onServerRunning: { _ in await onRunning() },
+            logger: logger)
+    }
+
+    public func run() async throws { try await application.run() }
+
+    static func router(_ backend: any HubBackend) -> Router<HubContext> {
+        let router = Router(context: HubContext.self)
+        router.add(middleware: ProblemMiddleware())
+        TaskRoutes(backend: backend).add(to: router)
+        EventRoutes(backend: backend).add(to: router)
+        HubRoutes(backend: backend).add(to: router)
+        return router
+    }
+
+    /// Answers one request without a socket: for a command that reads while no hub runs.
+    ///
+    /// - Parameter write: gets the body bit by bit.
+    /// - Returns: the HTTP status.
+    public static func answer(
+        _ method: String, _ path: String, body: [UInt8], from backend: any HubBackend, logger: Logger,
+        write: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws -> Int {
+        let head = HTTPRequest(
+            method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "hub", path: path)
+        let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(bytes: body)))
+        let context = HubContext(source: OfflineSource(logger: logger))
+        let response = try await router(backend).buildResponder().respond(to: request, context: context)
+        try await response.body.write(ClosureWriter(write: write))
+        return response.status.code
+    }
+}
+
+/// What travels with a request.
+struct HubContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+
+    init(source: ApplicationRequestContextSource) { coreContext = CoreRequestContextStorage(source: source) }
+    init(source: OfflineSource) { coreContext = CoreRequestContextStorage(source: source) }
+}
+
+struct OfflineSource: RequestContextSource {
+    let logger: Logger
+}
+
+private struct ClosureWriter: ResponseBodyWriter {
+    let write: @Sendable ([UInt8]) -> Void
+
+    mutating func write(_ buffer: ByteBuffer) async throws { write(Array(buffer.readableBytesView)) }
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}

@@ -1,0 +1,81 @@
+// The command line: every command is a file of its own, thin over the hub's API.
+
+import ArgumentParser
+import BelfryCore
+import Glibc
+
+struct Belfry: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "belfry",
+        abstract: "Runs long jobs in the background and tells you how they stand.",
+        discussion: """
+            belfry run text-to-image prompt="A lighthouse at dusk"    do it, watch it, get the file
+            belfry add -- make -j8                                    any command, in the background
+            belfry tail                                               what happens, as it happens
+
+            Commands that submit start the hub when none runs.
+            """,
+        version: BelfryVersion.current,
+        subcommands: [
+            RunCommand.self, AddCommand.self, BatchCommand.self, ListCommand.self, ShowCommand.self, LogCommand.self,
+            WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self, TailCommand.self,
+            FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
+            DoctorCommand.self,
+        ],
+        defaultSubcommand: SummaryCommand.self)
+}
+
+@main
+enum Main {
+    static func main() {
+        // A reader that goes away is told by EPIPE, in order: `belfry tail | head -1` ends quietly.
+        signal(SIGPIPE, SIG_IGN)
+        let words = Array(CommandLine.arguments.dropFirst())
+        do {
+            if let hint = Synonyms.hint(for: words.first) { throw ValidationError(hint) }
+            var command = try Belfry.parseAsRoot(words)
+            try command.run()
+            Output.flush()
+        } catch let error as BelfryError {
+            Output.flush()
+            Output.error(error)
+            exit(ExitStatus.of(error))
+        } catch {
+            Output.flush()
+            Belfry.exit(withError: error)
+        }
+    }
+}
+
+/// Words that other tools' users type, answered with ours.
+enum Synonyms {
+    private static let ours = [
+        "kill": "cancel", "rm": "clear", "remove": "clear", "clean": "clear", "follow": "log -f", "ls": "list",
+        "logs": "log", "restart": "retry (a task), or stop (the hub)", "start": "run", "submit": "add",
+        "enqueue": "add", "ps": "list", "events": "tail", "watch": "tail", "features": "feature list",
+        "plugins": "plugin list", "sinks": "sink list",
+    ]
+
+    static func hint(for word: String?) -> String? {
+        guard let word, let instead = ours[word] else { return nil }
+        return "There is no command '\(word)'; use: belfry \(instead)"
+    }
+}
+
+/// What the exit status means; the same list is in Docs.
+enum ExitStatus {
+    static let failure: Int32 = 1
+    static let noHub: Int32 = 69
+    static let permission: Int32 = 77
+    static let timeout: Int32 = 124
+    static let interrupted: Int32 = 130
+
+    static func of(_ error: BelfryError) -> Int32 {
+        switch error.code {
+        case .noHub: noHub
+        case .notWritable: permission
+        case .invalidRequest, .invalidParams, .unknownFeature: 64
+        default: failure
+        }
+    }
+}

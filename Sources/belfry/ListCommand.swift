@@ -1,0 +1,85 @@
+// belfry list, and belfry alone: how the tasks stand.
+
+import ArgumentParser
+import BelfryAPI
+import BelfryCore
+import BelfryStdoutSink
+import Glibc
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists tasks, newest first.")
+
+    @Option(help: "Only these: pending, processing, completed, failed, cancelled; several with commas.")
+    var status: String?
+    @Option(help: "Only this feature's.") var feature: String?
+    @Option(help: "Only those with this label.") var label: String?
+    @Option(help: "Only this batch's, by its id.") var batch: String?
+    @Option(name: .short, help: ArgumentHelp("At most so many.", valueName: "n")) var limit = 50
+    @Flag(help: "Print JSON.") var json = false
+    @Option(help: "Colours: auto, always or never.") var color = ColorChoice.auto
+
+    func run() throws {
+        let session = Session()
+        let path = URLText.make(
+            "/v1/tasks",
+            [("status", status), ("feature", feature), ("label", label), ("batch", batch), ("limit", String(limit))])
+        let page = try session.ask("GET", path)
+        if json { return Output.json(page) }
+        TaskList.print(page, color: color.isOn(for: 1, environment: session.environment))
+        if page["nextCursor"] != nil { Output.note("There are more: belfry list -n \(limit * 2)") }
+    }
+}
+
+struct SummaryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "summary", abstract: "Unfinished tasks and the last day's.", shouldDisplay: false)
+
+    func run() throws {
+        let session = Session()
+        let yesterday = SystemWallClock().now.adding(.seconds(-86_400))
+        let path = URLText.make("/v1/tasks", [("activeSince", yesterday.description), ("limit", "20")])
+        TaskList.print(try session.ask("GET", path), color: ColorChoice.auto.isOn(for: 1, environment: session.environment))
+    }
+}
+
+/// Tasks as a table.
+enum TaskList {
+    static func print(_ page: JSONValue, color: Bool) {
+        let tasks = (page["tasks"]?.array ?? []).compactMap { try? BackgroundTask(json: $0) }
+        guard !tasks.isEmpty else {
+            return Output.note("No background tasks. Tasks will appear here when you start them: belfry run FEATURE key=value …")
+        }
+        var table = Table(["#", "STATUS", "FEATURE", "DONE", "UPDATED", "TITLE"])
+        for task in tasks {
+            table.add([
+                String(task.number), "\(symbol(task.status)) \(word(task))", task.featureID, done(task),
+                Format.ago(task.updatedAt), task.title,
+            ])
+        }
+        table.print()
+    }
+
+    private static func word(_ task: BackgroundTask) -> String {
+        if task.isCancelRequested { return "cancelling" }
+        if task.status == .pending, task.attempt > 0 { return "retrying" }
+        return task.status.rawValue
+    }
+
+    private static func done(_ task: BackgroundTask) -> String {
+        switch task.status {
+        case .processing: Format.percent(task.progress)
+        case .completed, .failed: task.duration.map { Format.duration($0.seconds) } ?? ""
+        case .pending, .cancelled: ""
+        }
+    }
+
+    static func symbol(_ status: TaskStatus) -> String {
+        switch status {
+        case .pending: "○"
+        case .processing: "▶"
+        case .completed: "✓"
+        case .failed: "✗"
+        case .cancelled: "◼"
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// belfry run: submit, watch to the end, print what came out.
+
+import ArgumentParser
+import BelfryAPI
+import BelfryCore
+import Glibc
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Submits a task, follows it and prints the path of its result.",
+        discussion: """
+            Ctrl-C stops following; the task goes on. A second Ctrl-C within two seconds cancels it.
+            The exit status is 0 when the task completed, 1 when it failed or was cancelled.
+            """,
+        usage: "belfry run FEATURE key=value …\n       belfry run -- COMMAND ARG…")
+
+    @OptionGroup var options: SubmissionOptions
+    @Flag(help: "Print the finished task as JSON.") var json = false
+    @Flag(name: .shortAndLong, help: "No progress, only the result.") var quiet = false
+
+    func run() throws {
+        let session = Session()
+        let submitted = try session.submit("POST", "/v1/tasks", body: try options.submission(session))
+        let task = try BackgroundTask(json: submitted.answer)
+        Detach.onInterrupt(task, session.client)
+        if options.isCommand {
+            try LogFollower(session: session).follow(task)
+        } else {
+            let follower = TaskFollower(session: session, isQuiet: quiet)
+            try follower.follow(task, after: submitted.cursor)
+        }
+        try Outcome.report(try session.task(task.id.rawValue), asJSON: json, showsValue: !options.isCommand)
+    }
+}
+
+/// What a finished task leaves on the terminal, and the exit status that goes with it.
+enum Outcome {
+    static func report(_ task: BackgroundTask, asJSON: Bool, showsValue: Bool) throws {
+        if asJSON { Output.json(task.json) }
+        switch task.status {
+        case .completed where asJSON: break
+        case .completed:
+            let artifacts = task.result?.artifacts ?? []
+            for artifact in artifacts { Output.line(Format.path(artifact.uri)) }
+            if artifacts.isEmpty, showsValue, let value = task.result?.value { Output.json(value) }
+        case .failed:
+            Output.error(
+                BelfryError(
+                    BelfryError.Code(task.error?.code ?? "failed"),
+                    "#\(task.number) \(task.featureID) failed: \(task.error?.message ?? "no reason was given")",
+                    fix: task.error?.fix ?? "See its log: belfry log \(task.number)"))
+            throw ExitCode(ExitStatus.failure)
+        case .cancelled:
+            Output.note("belfry: #\(task.number) \(task.featureID) was cancelled")
+            throw ExitCode(ExitStatus.failure)
+        case .pending, .processing: break
+        }
+    }
+}
+
+/// Ctrl-C while following: the first detaches, a second within two seconds cancels.
+///
+/// A thread of its own waits for the signal, since the main one is blocked in reading.
+enum Detach {
+    private struct Watch {
+        let task: BackgroundTask
+        let client: HubClient
+    }
+
+    static func onInterrupt(_ task: BackgroundTask, _ client: HubClient) {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let watch = Unmanaged.passRetained(Box(Watch(task: task, client: client)))
+        var thread = pthread_t()
+        pthread_create(&thread, nil, { pointer in
+            if let pointer { Detach.wait(Unmanaged<Box<Watch>>.fromOpaque(pointer).takeRetainedValue().value) }
+            return nil
+        }, watch.toOpaque())
+        pthread_detach(thread)
+    }
+
+    private final class Box<Value> {
+        let value: Value
+        init(_ value: Value) { self.value = value }
+    }
+
+    private static func wait(_ watch: Watch) {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        var received: Int32 = 0
+        sigwait(&signals, &received)
+        let number = watch.task.number
+        Output.note("\n#\(number) goes on in the background. Cancel it: belfry cancel \(number) (or Ctrl-C again now)")
+        var patience = timespec(tv_sec: 2, tv_nsec: 0)
+        if sigtimedwait(&signals, nil, &patience) == SIGINT {
+            _ = try? watch.client.send("POST", "/v1/tasks/\(watch.task.id)/cancel")
+            Output.note("#\(number) is being cancelled")
+        }
+        _exit(ExitStatus.interrupted)
+    }
+}

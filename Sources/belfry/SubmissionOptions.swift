@@ -1,0 +1,89 @@
+// What `run` and `add` share: a feature with its parameters, or a command.
+
+import ArgumentParser
+import BelfryCore
+
+struct SubmissionOptions: ParsableArguments {
+    @Argument(help: "The feature that does the work; see: belfry feature list.")
+    var feature: String?
+
+    @Argument(help: ArgumentHelp("The feature's parameters.", valueName: "key=value"))
+    var arguments: [String] = []
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("A command to run instead of a feature.", valueName: "command"))
+    var command: [String] = []
+
+    @Option(help: ArgumentHelp("The parameters as a JSON object; '-' reads it from the standard input.", valueName: "json"))
+    var params: String?
+
+    @Option(help: "What the task is called in lists and popups.")
+    var title: String?
+
+    @Option(name: .customLong("label"), help: "A label; may be given several times.")
+    var labels: [String] = []
+
+    @Option(help: "Higher runs first. Defaults to 0.")
+    var priority: Int?
+
+    @Option(help: "Attempts in all before a failure is final.")
+    var attempts: Int?
+
+    @Option(help: "Notifications: full, outcome or none.")
+    var notify: String?
+
+    @Option(help: "An id of your own (a UUID): sending it twice makes one task.")
+    var id: String?
+
+    @Flag(help: "The task may be run again by itself if it was interrupted.")
+    var rerun = false
+
+    func validate() throws {
+        if feature == nil, command.isEmpty {
+            throw ValidationError("Name a feature (see: belfry feature list), or give a command after '--'.")
+        }
+        if let feature, !command.isEmpty {
+            throw ValidationError("Give either the feature '\(feature)' or a command after '--', not both.")
+        }
+        if params != nil, !arguments.isEmpty || !command.isEmpty {
+            throw ValidationError("Give either --params or key=value arguments.")
+        }
+        for argument in arguments where !argument.contains("=") {
+            throw ValidationError("'\(argument)' is not of the form key=value.")
+        }
+    }
+
+    var isCommand: Bool { !command.isEmpty }
+
+    /// The submission as the API takes it.
+    func submission(_ session: Session) throws -> JSONValue {
+        var object: JSONObject = ["featureId": .string(feature ?? "shell")]
+        object.set("id", id.map { .string($0) })
+        if isCommand {
+            object["params"] = ["command": .array(command.map { .string($0) })]
+        } else if let params {
+            object["params"] = try readParams(params)
+        } else {
+            object["arguments"] = .array(arguments.map(Self.pair))
+        }
+        object.set("title", title.map { .string($0) })
+        if !labels.isEmpty { object["labels"] = .array(labels.map { .string($0) }) }
+        object.set("priority", priority.map { .int(Int64($0)) })
+        object.set("maxAttempts", attempts.map { .int(Int64($0)) })
+        object.set("notify", notify.map { .string($0) })
+        if rerun { object["onInterrupt"] = "rerun" }
+        object["context"] = session.context(withEnvironment: isCommand || feature == "shell").json
+        return .object(object)
+    }
+
+    private func readParams(_ text: String) throws -> JSONValue {
+        let bytes = text == "-" ? try FileBytes.read("-") : Array(text.utf8)
+        do { return try JSONValue(parsing: bytes) } catch {
+            throw BelfryError(.invalidParams, "The params are not JSON: \(error)")
+        }
+    }
+
+    static func pair(_ argument: String) -> JSONValue {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        return [.string(String(parts[0])), .string(parts.count > 1 ? String(parts[1]) : "")]
+    }
+}

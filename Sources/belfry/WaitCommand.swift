@@ -1,0 +1,41 @@
+// belfry wait: until tasks are done.
+
+import ArgumentParser
+import BelfryAPI
+import BelfryCore
+
+struct WaitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait", abstract: "Waits until tasks are final; without names, until all are.",
+        discussion: "The exit status is 0 when every task completed, 1 when one failed or was cancelled.")
+
+    @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String] = []
+
+    func run() throws {
+        let session = Session()
+        let names = tasks.isEmpty ? try unfinished(session) : try session.names(tasks)
+        var failed = 0
+        for name in names {
+            let id = try session.task(name).id
+            do { try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id) } catch let error as BelfryError where error.code == .noHub {
+                throw BelfryError(.noHub, "No hub is running, so #\(name) will not end.", fix: "Submitting a task starts one.")
+            }
+            if try session.task(id.rawValue).status != .completed { failed += 1 }
+        }
+        guard failed > 0 else { return }
+        Output.note("belfry: \(failed) of \(names.count) tasks did not complete")
+        throw ExitCode(ExitStatus.failure)
+    }
+
+    private func unfinished(_ session: Session) throws -> [String] {
+        var names: [String] = []
+        var cursor: String?
+        repeat {
+            let path = URLText.make("/v1/tasks", [("status", "pending,processing"), ("limit", "1000"), ("cursor", cursor)])
+            let page = try session.ask("GET", path)
+            names += (page["tasks"]?.array ?? []).compactMap { $0["id"]?.string }
+            cursor = page["nextCursor"]?.string
+        } while cursor != nil
+        return names
+    }
+}

@@ -1,0 +1,194 @@
+// The hub's configuration: defaults, what the TOML files change, and the commented file that
+// `belfryd --print-config` shows. A test reads that file back and finds the defaults.
+
+import BelfryAPI
+import BelfryCore
+import BelfryFileSink
+import Logging
+import TOMLKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Everything that can be configured.
+struct Configuration: Equatable {
+    /// Defaults to info.
+    var logLevel = Logger.Level.info
+    /// An autostarted hub ends after so long without tasks and watchers; zero means never. Defaults to 30 minutes.
+    var idleTime = Duration.seconds(30 * 60)
+    /// Attempts run at once. Defaults to the number of cores.
+    var concurrency = ProcessInfo.processInfo.activeProcessorCount
+    /// What a shutdown leaves for attempts to end by themselves. Defaults to 10 seconds.
+    var drainTime = Duration.seconds(10)
+    /// Directories with plugins beside the bundled, the system's and the user's. Defaults to none.
+    var pluginDirectories: [String] = []
+    /// Defaults to true.
+    var isFileSinkEnabled = true
+    /// Defaults to `events.jsonl` in the state directory.
+    var eventLogPath: String?
+    /// Defaults to 64 MiB.
+    var rotateBytes: Int64 = 64 << 20
+    /// Defaults to 7 days.
+    var rotateAge = Duration.seconds(7 * 86_400)
+    /// Rotated files that are kept. Defaults to 8.
+    var keepFiles = 8
+    /// Defaults to true.
+    var compressFiles = true
+    /// Whether a delivered batch is synced to disk before the next. Defaults to true.
+    var syncsFile = true
+
+    /// What `belfryd --print-config` prints.
+    static let template = """
+        # Belfry's configuration: ~/.config/belfry/config.toml
+        # Every key may be left out; what is shown here is what Belfry does by itself.
+
+        [hub]
+        # How much the hub tells about itself: trace, debug, info, notice, warning, error, critical.
+        log_level = "info"
+        # A hub that a submission started ends after so many minutes without tasks and watchers.
+        # 0 means never.
+        idle_minutes = 30
+
+        [worker]
+        # Tasks that run at once. 0 means as many as the machine has cores.
+        concurrency = 0
+        # What a shutdown leaves for running tasks to end by themselves, in seconds. What is not
+        # done by then runs again when the hub is back.
+        drain_seconds = 10
+
+        [plugins]
+        # More directories with plugins, beside Belfry's own, the system's and yours.
+        directories = []
+
+        [sinks.file]
+        # The event log, one JSON object a line.
+        enabled = true
+        # Where it is. Empty means events.jsonl in the state directory.
+        path = ""
+        # A new file is begun at this size, in MiB, or at this age, in days.
+        rotate_mb = 64
+        rotate_days = 7
+        # How many old files are kept, and whether they are compressed (gzip).
+        keep = 8
+        compress = true
+        # Whether every batch of events is synced to disk before the next.
+        sync = true
+        """ + "\n"
+
+    /// The defaults as changed by the files that exist: the system's first, then the user's.
+    ///
+    /// - Returns: the configuration and warnings, such as unknown keys: an upgrade never stops the queue.
+    /// - Throws: ``BelfryError`` `invalid_configuration` with file, line and column.
+    static func load(_ places: Places) throws -> (configuration: Configuration, warnings: [String]) {
+        var configuration = Configuration()
+        var warnings: [String] = []
+        for path in places.systemConfigFiles.reversed() + [places.configFile] {
+            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { continue }
+            warnings += try configuration.apply(text, file: path)
+        }
+        return (configuration, warnings)
+    }
+
+    /// - Returns: warnings.
+    mutating func apply(_ text: String, file: String) throws -> [String] {
+        let table: TOMLTable
+        do { table = try TOMLTable(string: text) } catch let error as TOMLParseError {
+            throw BelfryError(
+                .invalidConfiguration,
+                "\(file):\(error.source.begin.line):\(error.source.begin.column): \(error.description)",
+                fix: "Mend that line, or compare with: belfryd --print-config")
+        }
+        var reader = ConfigurationReader(file: file, table: table)
+        try read(&reader)
+        return reader.unknownKeys()
+    }
+
+    private mutating func read(_ reader: inout ConfigurationReader) throws {
+        if let name = try reader.string("hub.log_level") {
+            guard let level = Logger.Level(rawValue: name) else {
+                let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                throw reader.error("hub.log_level", "must be one of: \(levels)")
+            }
+            logLevel = level
+        }
+        if let minutes = try reader.int("hub.idle_minutes", 0...525_600) { idleTime = .seconds(minutes * 60) }
+        if let count = try reader.int("worker.concurrency", 0...1024), count > 0 { concurrency = Int(count) }
+        if let seconds = try reader.int("worker.drain_seconds", 0...3600) { drainTime = .seconds(seconds) }
+        if let directories = try reader.strings("plugins.directories") { pluginDirectories = directories }
+        if let flag = try reader.bool("sinks.file.enabled") { isFileSinkEnabled = flag }
+        if let path = try reader.string("sinks.file.path"), !path.isEmpty {
+            guard path.hasPrefix("/") else { throw reader.error("sinks.file.path", "must be an absolute path") }
+            eventLogPath = path
+        }
+        if let size = try reader.int("sinks.file.rotate_mb", 1...1_048_576) { rotateBytes = size << 20 }
+        if let days = try reader.int("sinks.file.rotate_days", 1...36_500) { rotateAge = .seconds(days * 86_400) }
+        if let count = try reader.int("sinks.file.keep", 0...10_000) { keepFiles = Int(count) }
+        if let flag = try reader.bool("sinks.file.compress") { compressFiles = flag }
+        if let flag = try reader.bool("sinks.file.sync") { syncsFile = flag }
+    }
+}
+
+/// Reads keys of a TOML table by dotted path and remembers which ones were asked for.
+private struct ConfigurationReader {
+    let file: String
+    let table: TOMLTable
+    private var known: Set<String> = []
+
+    init(file: String, table: TOMLTable) {
+        self.file = file
+        self.table = table
+    }
+
+    mutating func string(_ key: String) throws -> String? { try value(key, "a string", \.string) }
+    mutating func bool(_ key: String) throws -> Bool? { try value(key, "true or false", \.bool) }
+
+    mutating func strings(_ key: String) throws -> [String]? {
+        try value(key, "a list of strings") { value in value.array.map { $0.compactMap(\.string) } }
+    }
+
+    mutating func int(_ key: String, _ range: ClosedRange<Int64>) throws -> Int64? {
+        guard let number = try value(key, "a whole number", { $0.int.map(Int64.init) }) else { return nil }
+        guard range.contains(number) else {
+            throw error(key, "must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    private mutating func value<Value>(
+        _ key: String, _ expected: String, _ read: (any TOMLValueConvertible) -> Value?
+    ) throws -> Value? {
+        known.insert(key)
+        var node: any TOMLValueConvertible = table
+        for part in key.split(separator: ".") {
+            guard let next = node.table?[String(part)] else { return nil }
+            node = next
+        }
+        guard let value = read(node) else { throw error(key, "must be \(expected)") }
+        return value
+    }
+
+    func error(_ key: String, _ rule: String) -> BelfryError {
+        BelfryError(
+            .invalidConfiguration, "\(file): '\(key)' \(rule).", fix: "Mend it, or compare with: belfryd --print-config")
+    }
+
+    func unknownKeys() -> [String] {
+        var warnings: [String] = []
+        func visit(_ table: TOMLTable, _ prefix: String) {
+            for key in table.keys.sorted() {
+                let path = prefix + key
+                if let inner = table[key]?.table, known.contains(where: { $0.hasPrefix(path + ".") }) {
+                    visit(inner, path + ".")
+                } else if !known.contains(path) {
+                    let hint = NameSuggestion.closest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? ""
+                    warnings.append("\(file): unknown key '\(path)'\(hint)")
+                }
+            }
+        }
+        visit(table, "")
+        return warnings
+    }
+}
