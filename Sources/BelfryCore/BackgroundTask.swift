@@ -199,7 +199,9 @@ public struct NewTask: Hashable, Sendable {
 
     /// Whether `task` is what this submission would have made: the test for a repeated request.
     public func isRepeat(of task: BackgroundTask) -> Bool {
-        featureID == task.featureID && params.canonical == task.params.canonical && userID == task.userID
+        // As bytes: stores read 7.0 back as 7, and file names that only look the same are not.
+        featureID == task.featureID && params.canonical.encoded == task.params.canonical.encoded
+            && userID == task.userID
             && group == task.group && priority == task.priority
     }
 }
@@ -244,7 +246,11 @@ public struct TaskFailure: Error, Hashable, Sendable {
     public var logTail: String?
 
     public init(
-        _ code: String, _ message: String, fix: String? = nil, isRetryable: Bool = false, logTail: String? = nil
+        _ code: String,
+        _ message: String,
+        fix: String? = nil,
+        isRetryable: Bool = false,
+        logTail: String? = nil
     ) {
         self.code = code
         self.message = message

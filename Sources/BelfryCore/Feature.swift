@@ -83,7 +83,12 @@ public struct FeatureContext: Sendable {
     private let onLog: @Sendable ([UInt8]) -> Void
 
     public init(
-        taskID: TaskID, number: Int64 = 0, featureID: String, attempt: Int, fence: Int64, outputDirectory: String,
+        taskID: TaskID,
+        number: Int64 = 0,
+        featureID: String,
+        attempt: Int,
+        fence: Int64,
+        outputDirectory: String,
         submission: SubmissionContext? = nil,
         onProgress: @escaping @Sendable (Double?, String?) -> Void = { _, _ in },
         onLog: @escaping @Sendable ([UInt8]) -> Void = { _ in }

@@ -69,10 +69,12 @@ public struct IDGenerator: Sendable {
     public func epoch() -> String {
         let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz")
         var bits = randomBits()
-        return String((0..<8).map { _ in
-            defer { bits >>= 5 }
-            return alphabet[Int(bits & 31)]
-        })
+        return String(
+            (0..<8).map { _ in
+                defer { bits >>= 5 }
+                return alphabet[Int(bits & 31)]
+            }
+        )
     }
 
     private func uuid(at now: Timestamp) -> String {

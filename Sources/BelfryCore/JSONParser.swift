@@ -214,7 +214,9 @@ private struct JSONParser {
     }
 
     private func text(_ bytes: some Collection<UInt8>) throws(JSONError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw error("a string that is not UTF-8") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw error("a string that is not UTF-8")
+        }
         return text
     }
 

@@ -33,6 +33,9 @@ public struct JSONReader {
 
     public func error(_ key: String, _ expected: String) -> BelfryError {
         BelfryError(
-            .invalidRequest, "The \(what)'s '\(key)' must be \(expected).", pointer: "/\(key)")
+            .invalidRequest,
+            "The \(what)'s '\(key)' must be \(expected).",
+            pointer: "/\(key)"
+        )
     }
 }

@@ -86,6 +86,8 @@ extension JSONValue {
     /// The shortest text that reads back as `value`; JSON has no infinities, so those become null.
     private static func number(_ value: Double) -> String {
         guard value.isFinite else { return "null" }
+        // Not "-0": it would read back as the integer 0, which is written "0".
+        if value == 0 { return "0" }
         let text = String(value)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }

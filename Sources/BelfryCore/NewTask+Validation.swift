@@ -12,8 +12,11 @@ extension NewTask {
         let size = params.encoded.count
         guard size <= Self.maxParamsSize else {
             throw BelfryError(
-                .tooLarge, "The params are \(size) bytes of JSON; at most \(Self.maxParamsSize) are accepted.",
-                fix: "Put large data into a file and pass its path.", pointer: "/params")
+                .tooLarge,
+                "The params are \(size) bytes of JSON; at most \(Self.maxParamsSize) are accepted.",
+                fix: "Put large data into a file and pass its path.",
+                pointer: "/params"
+            )
         }
         guard params.object != nil else {
             throw BelfryError(.invalidRequest, "The params must be a JSON object.", pointer: "/params")
@@ -45,11 +48,15 @@ extension NewTask {
             throw BelfryError(
                 .invalidRequest,
                 "'\(field)' must be \(range.lowerBound)…\(range.upperBound) bytes; it is \(text.utf8.count).",
-                pointer: "/\(field)")
+                pointer: "/\(field)"
+            )
         }
         guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) || field == "title" else {
             throw BelfryError(
-                .invalidRequest, "'\(field)' must not contain control characters.", pointer: "/\(field)")
+                .invalidRequest,
+                "'\(field)' must not contain control characters.",
+                pointer: "/\(field)"
+            )
         }
     }
 }

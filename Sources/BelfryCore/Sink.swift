@@ -15,6 +15,9 @@ public protocol Sink: Sendable {
     /// Where a sink without any cursor begins. Defaults to the oldest event that is kept.
     var start: SinkStart { get }
 
+    /// Whether each run begins anew, with no cursor kept from the last. Defaults to false.
+    var isTransient: Bool { get }
+
     /// The sink's own cursor, when what it wrote tells where it stopped. Defaults to nil: the
     /// store keeps the cursor.
     func resumePosition() async throws -> EventCursor?
@@ -31,6 +34,7 @@ public protocol Sink: Sendable {
 extension Sink {
     public var wantsProgress: Bool { false }
     public var start: SinkStart { .oldest }
+    public var isTransient: Bool { false }
     public func resumePosition() async throws -> EventCursor? { nil }
     public func close() async {}
 }
@@ -83,7 +87,8 @@ public struct EventGap: Hashable, Sendable {
     /// One line of JSON: `{"schema":1,"type":"gap","epoch":…,"from":…,"to":…,"reason":…}`.
     public var json: JSONValue {
         [
-            "schema": .int(TaskEvent.schemaVersion), "type": "gap", "epoch": .string(epoch), "from": .int(from),
+            "schema": .int(TaskEvent.schemaVersion), "type": "gap", "epoch": .string(epoch),
+            "from": .int(from),
             "to": .int(to), "reason": .string(reason.rawValue),
         ]
     }

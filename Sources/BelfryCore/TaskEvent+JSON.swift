@@ -22,7 +22,9 @@ extension TaskEvent {
     public init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "event")
         guard let cursor = EventCursor(try reader.string("id")) else { throw reader.error("id", "a cursor") }
-        guard let kind = Kind(rawValue: try reader.string("type")) else { throw reader.error("type", "a known type") }
+        guard let kind = Kind(rawValue: try reader.string("type")) else {
+            throw reader.error("type", "a known type")
+        }
         var draft = Draft(kind)
         draft.task = try json["task"].map(TaskSummary.init(json:))
         draft.batch = try json["batch"].map(TaskBatch.init(json:))
@@ -89,8 +91,11 @@ extension TaskBatch {
         let reader = JSONReader(json, what: "batch")
         guard let id = BatchID(try reader.string("id")) else { throw reader.error("id", "a UUID") }
         self.init(
-            id: id, title: json["title"]?.string ?? "", total: Int(try reader.int("total")),
-            createdAt: try reader.time("createdAt"))
+            id: id,
+            title: json["title"]?.string ?? "",
+            total: Int(try reader.int("total")),
+            createdAt: try reader.time("createdAt")
+        )
         completed = Int(json["completed"]?.int ?? 0)
         failed = Int(json["failed"]?.int ?? 0)
         cancelled = Int(json["cancelled"]?.int ?? 0)
@@ -106,7 +111,10 @@ extension TaskResult {
     }
 
     public init(json: JSONValue) throws {
-        self.init(value: json["value"], artifacts: try (json["artifacts"]?.array ?? []).map(Artifact.init(json:)))
+        self.init(
+            value: json["value"],
+            artifacts: try (json["artifacts"]?.array ?? []).map(Artifact.init(json:))
+        )
     }
 
     /// What fits into an event: the first artifacts, and the value when it is small.
@@ -126,8 +134,10 @@ extension TaskResult.Artifact {
 
     public init(json: JSONValue) throws {
         self.init(
-            uri: try JSONReader(json, what: "artifact").string("uri"), mime: json["mime"]?.string,
-            size: json["size"]?.int)
+            uri: try JSONReader(json, what: "artifact").string("uri"),
+            mime: json["mime"]?.string,
+            size: json["size"]?.int
+        )
     }
 }
 
@@ -143,20 +153,33 @@ extension TaskFailure {
     public init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "error")
         self.init(
-            try reader.string("code"), try reader.string("message"), fix: json["fix"]?.string,
-            isRetryable: json["retryable"]?.bool ?? false, logTail: json["logTail"]?.string)
+            try reader.string("code"),
+            try reader.string("message"),
+            fix: json["fix"]?.string,
+            isRetryable: json["retryable"]?.bool ?? false,
+            logTail: json["logTail"]?.string
+        )
     }
 
     /// What fits into an event: no log, and a message that is cut on a character's boundary.
     var summary: TaskFailure {
-        TaskFailure(code, message.truncated(toUTF8: 1024), fix: fix?.truncated(toUTF8: 512), isRetryable: isRetryable)
+        TaskFailure(
+            code,
+            message.truncated(toUTF8: 1024),
+            fix: fix?.truncated(toUTF8: 512),
+            isRetryable: isRetryable
+        )
     }
 
     /// The failure within the bounds that stores keep.
     var bounded: TaskFailure {
         TaskFailure(
-            code.truncated(toUTF8: 64), message.truncated(toUTF8: 4096), fix: fix?.truncated(toUTF8: 1024),
-            isRetryable: isRetryable, logTail: logTail?.suffixed(toUTF8: 8192))
+            code.truncated(toUTF8: 64),
+            message.truncated(toUTF8: 4096),
+            fix: fix?.truncated(toUTF8: 1024),
+            isRetryable: isRetryable,
+            logTail: logTail?.suffixed(toUTF8: 8192)
+        )
     }
 }
 

@@ -9,6 +9,9 @@ public struct TaskEvent: Hashable, Sendable {
     /// new kinds may come without it.
     public static let schemaVersion: Int64 = 1
 
+    /// The largest event, in bytes of JSON: longer texts in it are shortened.
+    public static let maxSize = 4096
+
     public enum Kind: String, Sendable, CaseIterable {
         /// The task is accepted and durable.
         case added = "task.added"
@@ -148,7 +151,9 @@ public struct TaskBatch: Hashable, Sendable {
     public var finished: Int { completed + failed + cancelled }
 
     /// The counts after one task went from `old` to `new`, and the event when that was the last.
-    public func moving(from old: TaskStatus, to new: TaskStatus) -> (batch: TaskBatch, events: [TaskEvent.Draft]) {
+    public func moving(from old: TaskStatus, to new: TaskStatus) -> (
+        batch: TaskBatch, events: [TaskEvent.Draft]
+    ) {
         var batch = self
         batch.count(old, by: -1)
         batch.count(new, by: 1)
@@ -180,7 +185,7 @@ public struct EventRecord: Sendable, Hashable {
         cursor = event.cursor
         kind = event.kind
         taskID = event.task?.id
-        json = event.json.encoded
+        json = event.line
     }
 
     /// For stores: what they read back.

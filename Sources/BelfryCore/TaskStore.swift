@@ -54,7 +54,10 @@ public protocol TaskStore: Sendable {
 
     /// Makes a final task pending again.
     func retry(
-        _ id: TaskID, attempts: Int, context: SubmissionContext?, at now: Timestamp
+        _ id: TaskID,
+        attempts: Int,
+        context: SubmissionContext?,
+        at now: Timestamp
     ) async throws -> BackgroundTask
 
     /// Interrupts the attempts that `rescue` describes as dead.
@@ -295,7 +298,12 @@ public struct StoreStatus: Sendable, Hashable {
     public var wasUnclean: Bool
 
     public init(
-        epoch: String, oldest: Int64, newest: Int64, counts: [TaskStatus: Int], engine: String, wasUnclean: Bool
+        epoch: String,
+        oldest: Int64,
+        newest: Int64,
+        counts: [TaskStatus: Int],
+        engine: String,
+        wasUnclean: Bool
     ) {
         self.epoch = epoch
         self.oldest = oldest

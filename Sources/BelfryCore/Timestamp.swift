@@ -20,7 +20,9 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     public var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
-    public static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
+    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.milliseconds < right.milliseconds
+    }
 
     public func adding(_ duration: Duration) -> Timestamp {
         Timestamp(milliseconds: milliseconds + duration.wholeMilliseconds)
@@ -65,9 +67,12 @@ extension Timestamp: CustomStringConvertible {
             let day = reader.number(2), reader.skip("T") || reader.skip("t") || reader.skip(" "),
             let hour = reader.number(2), reader.skip(":"), let minute = reader.number(2), reader.skip(":"),
             let second = reader.number(2), let fraction = reader.fraction(), let offset = reader.offset(),
-            reader.isAtEnd, (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+            reader.isAtEnd, (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60,
+            second <= 60
         else { return nil }
         let days = CivilDate.days(year: year, month: month, day: day)
+        // 31 April would be read as 1 May.
+        guard CivilDate.from(days: days) == (year, month, day) else { return nil }
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset * 60
         milliseconds = seconds * 1000 + fraction
     }
@@ -158,7 +163,8 @@ private struct DigitReader {
     mutating func offset() -> Int64? {
         if skip("Z") || skip("z") { return 0 }
         let sign: Int64 = skip("+") ? 1 : skip("-") ? -1 : 0
-        guard sign != 0, let hours = number(2), skip(":"), let minutes = number(2) else { return nil }
+        guard sign != 0, let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60
+        else { return nil }
         return sign * (hours * 60 + minutes)
     }
 }

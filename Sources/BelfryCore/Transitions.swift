@@ -56,8 +56,14 @@ public struct Attempt: Hashable, Sendable {
     public var error: TaskFailure?
 
     public init(
-        taskID: TaskID, number: Int, fence: Int64, owner: WorkerID, startedAt: Timestamp,
-        finishedAt: Timestamp? = nil, outcome: Outcome? = nil, error: TaskFailure? = nil
+        taskID: TaskID,
+        number: Int,
+        fence: Int64,
+        owner: WorkerID,
+        startedAt: Timestamp,
+        finishedAt: Timestamp? = nil,
+        outcome: Outcome? = nil,
+        error: TaskFailure? = nil
     ) {
         self.taskID = taskID
         self.number = number
@@ -86,7 +92,9 @@ extension BackgroundTask {
         }
     }
 
-    private func claimed(by worker: WorkerID, lease: Lease, at now: Timestamp) throws(TransitionError) -> Transition {
+    private func claimed(by worker: WorkerID, lease: Lease, at now: Timestamp) throws(TransitionError)
+        -> Transition
+    {
         guard status == .pending else { throw refusal("only a pending task can be claimed") }
         guard holdCount == 0 else { throw refusal("the task is held back") }
         if let notBefore, now < notBefore { throw refusal("the task may not start before \(notBefore)") }
@@ -101,7 +109,11 @@ extension BackgroundTask {
         task.notBefore = nil
         task.startedAt = now
         task.finishedAt = nil
-        return Transition(task: task, events: [TaskEvent.Draft(.started, task: TaskSummary(task))], attempt: .opened)
+        return Transition(
+            task: task,
+            events: [TaskEvent.Draft(.started, task: TaskSummary(task))],
+            attempt: .opened
+        )
     }
 
     private func completed(_ result: TaskResult, at now: Timestamp) throws(TransitionError) -> Transition {
@@ -114,7 +126,9 @@ extension BackgroundTask {
     }
 
     private func failed(
-        _ failure: TaskFailure, retryAfter delay: Duration, at now: Timestamp
+        _ failure: TaskFailure,
+        retryAfter delay: Duration,
+        at now: Timestamp
     ) throws(TransitionError) -> Transition {
         if isCancelRequested { return try ended(.cancelled, attempt: .cancelled, at: now) }
         guard failure.isRetryable, attempt < maxAttempts else {
@@ -123,20 +137,35 @@ extension BackgroundTask {
             transition.restateEvent { $0.error = failure }
             return transition
         }
-        return try requeued(.retrying, attempt: .failed, failure: failure, notBefore: now.adding(delay), at: now)
+        return try requeued(
+            .retrying,
+            attempt: .failed,
+            failure: failure,
+            notBefore: now.adding(delay),
+            at: now
+        )
     }
 
     private func interrupted(at now: Timestamp) throws(TransitionError) -> Transition {
         if isCancelRequested { return try ended(.cancelled, attempt: .cancelled, at: now) }
         if onInterrupt == .rerun {
-            var transition = try requeued(.interrupted, attempt: .interrupted, failure: nil, notBefore: nil, at: now)
+            var transition = try requeued(
+                .interrupted,
+                attempt: .interrupted,
+                failure: nil,
+                notBefore: nil,
+                at: now
+            )
             // Not the task's fault: the attempt does not count against its budget.
             transition.task.maxAttempts += 1
+            transition.restateEvent { _ in }
             return transition
         }
         let failure = TaskFailure(
-            "interrupted", "The hub stopped while this ran, and it may not be run twice by itself.",
-            fix: "Run it again with: belfry retry \(number)")
+            "interrupted",
+            "The hub stopped while this ran, and it may not be run twice by itself.",
+            fix: "Run it again with: belfry retry \(number)"
+        )
         var transition = try ended(.failed, attempt: .interrupted, failure: failure, at: now)
         transition.task.error = failure
         transition.restateEvent { $0.error = failure }
@@ -150,7 +179,11 @@ extension BackgroundTask {
             task.status = .cancelled
             task.notBefore = nil
             task.finishedAt = now
-            return Transition(task: task, events: [TaskEvent.Draft(.cancelled, task: TaskSummary(task))], attempt: .none)
+            return Transition(
+                task: task,
+                events: [TaskEvent.Draft(.cancelled, task: TaskSummary(task))],
+                attempt: .none
+            )
         case .processing where isCancelRequested:
             return Transition(task: self, events: [], attempt: .none)
         case .processing:
@@ -176,12 +209,19 @@ extension BackgroundTask {
         task.startedAt = nil
         task.finishedAt = nil
         task.maxAttempts = task.attempt + max(1, attempts)
-        return Transition(task: task, events: [TaskEvent.Draft(.retried, task: TaskSummary(task))], attempt: .none)
+        return Transition(
+            task: task,
+            events: [TaskEvent.Draft(.retried, task: TaskSummary(task))],
+            attempt: .none
+        )
     }
 
     /// The attempt is over and so is the task.
     private func ended(
-        _ final: TaskStatus, attempt outcome: Attempt.Outcome, failure: TaskFailure? = nil, at now: Timestamp
+        _ final: TaskStatus,
+        attempt outcome: Attempt.Outcome,
+        failure: TaskFailure? = nil,
+        at now: Timestamp
     ) throws(TransitionError) -> Transition {
         guard status == .processing else { throw refusal("no attempt is running") }
         var task = released(at: now)
@@ -194,7 +234,10 @@ extension BackgroundTask {
 
     /// The attempt is over; the task is pending again.
     private func requeued(
-        _ kind: TaskEvent.Kind, attempt outcome: Attempt.Outcome, failure: TaskFailure?, notBefore: Timestamp?,
+        _ kind: TaskEvent.Kind,
+        attempt outcome: Attempt.Outcome,
+        failure: TaskFailure?,
+        notBefore: Timestamp?,
         at now: Timestamp
     ) throws(TransitionError) -> Transition {
         guard status == .processing else { throw refusal("no attempt is running") }
@@ -228,7 +271,9 @@ extension BackgroundTask {
         return task
     }
 
-    private func refusal(_ reason: String) -> TransitionError { TransitionError(status: status, reason: reason) }
+    private func refusal(_ reason: String) -> TransitionError {
+        TransitionError(status: status, reason: reason)
+    }
 
     private static func eventKind(of final: TaskStatus) -> TaskEvent.Kind {
         switch final {

@@ -15,8 +15,12 @@ public final class BackgroundTaskService: TaskControl {
     private let isClosed = Mutex(false)
 
     public init(
-        store: any TaskStore, features: FeatureRegistry, worker: TaskWorker, files: TaskFiles,
-        ids: IDGenerator = IDGenerator(), clocks: Clocks = Clocks()
+        store: any TaskStore,
+        features: FeatureRegistry,
+        worker: TaskWorker,
+        files: TaskFiles,
+        ids: IDGenerator = IDGenerator(),
+        clocks: Clocks = Clocks()
     ) {
         self.store = store
         self.features = features
@@ -42,13 +46,19 @@ public final class BackgroundTaskService: TaskControl {
     /// Accepts many tasks as one batch: all or none.
     ///
     /// - Throws: as ``addTask(_:)``; the error's pointer begins with the task's index.
-    public func addBatch(_ tasks: [NewTask], title: String = "") async throws -> (batch: TaskBatch, tasks: [AddedTask]) {
+    public func addBatch(_ tasks: [NewTask], title: String = "") async throws -> (
+        batch: TaskBatch, tasks: [AddedTask]
+    ) {
         guard !tasks.isEmpty else {
             throw BelfryError(.invalidRequest, "A batch needs at least one task.", pointer: "/tasks")
         }
         let now = clocks.wall.now
         let batch = TaskBatch(
-            id: ids.batchID(at: now), title: title.truncated(toUTF8: 400), total: tasks.count, createdAt: now)
+            id: ids.batchID(at: now),
+            title: title.truncated(toUTF8: 400),
+            total: tasks.count,
+            createdAt: now
+        )
         return (batch, try await add(tasks, batch: batch))
     }
 
@@ -175,13 +185,18 @@ public final class BackgroundTaskService: TaskControl {
             case .notFound(let id): throw Self.notFound(id)
             case .leaseLost(let id): throw BelfryError(.conflict, "The task \(id) has moved on.")
             case .refused(let id, let refusal):
-                throw BelfryError(.notAllowedNow, "The task \(id) is \(refusal.status.rawValue): \(refusal.reason).")
+                throw BelfryError(
+                    .notAllowedNow,
+                    "The task \(id) is \(refusal.status.rawValue): \(refusal.reason)."
+                )
             case .conflict(let reason): throw BelfryError(.conflict, reason)
             case .unavailable(let error): throw error
             case .outcomeUnknown(let reason):
                 throw BelfryError(
-                    .outcomeUnknown, "The store could not confirm the change: \(reason)",
-                    fix: "Look with belfry list; a submission with the same id may be sent again safely.")
+                    .outcomeUnknown,
+                    "The store could not confirm the change: \(reason)",
+                    fix: "Look with belfry list; a submission with the same id may be sent again safely."
+                )
             }
         }
     }

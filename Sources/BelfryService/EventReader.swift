@@ -99,7 +99,12 @@ public final class EventReader: Sendable {
         if here.isForeign {
             batch.gap = EventGap(epoch: page.epoch, from: 0, to: page.oldest - 1, reason: .newEpoch)
         } else if page.oldest > here.position + 1 {
-            batch.gap = EventGap(epoch: page.epoch, from: here.position + 1, to: page.oldest - 1, reason: .pruned)
+            batch.gap = EventGap(
+                epoch: page.epoch,
+                from: here.position + 1,
+                to: page.oldest - 1,
+                reason: .pruned
+            )
         }
         advance(by: batch)
         return batch.isEmpty ? nil : batch
@@ -116,7 +121,9 @@ public final class EventReader: Sendable {
                 let isReady = bus.state.withLock { state in
                     let here = place.withLock { $0.position }
                     let hasProgress = state.readers[id].map { !$0.changedProgress.isEmpty } ?? false
-                    if state.newest > here || hasProgress || state.isFinished || Task.isCancelled { return true }
+                    if state.newest > here || hasProgress || state.isFinished || Task.isCancelled {
+                        return true
+                    }
                     state.readers[id]?.waiting = continuation
                     return false
                 }

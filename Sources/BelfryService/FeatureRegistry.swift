@@ -35,7 +35,10 @@ public final class FeatureRegistry: Sendable {
     /// Puts the plugins' features of a new scan in the place of the last scan's.
     public func replacePluginFeatures(_ features: [any Feature], unavailable: [String: Unavailable]) {
         state.withLock { state in
-            state.fromPlugins = Dictionary(features.map { ($0.descriptor.id, $0) }, uniquingKeysWith: { first, _ in first })
+            state.fromPlugins = Dictionary(
+                features.map { ($0.descriptor.id, $0) },
+                uniquingKeysWith: { first, _ in first }
+            )
             state.unavailable = unavailable
         }
     }
@@ -47,7 +50,9 @@ public final class FeatureRegistry: Sendable {
     /// Every feature that can run, by id.
     public var all: [any Feature] {
         state.withLock { state in
-            state.fromPlugins.merging(state.own) { _, own in own }.values.sorted { $0.descriptor.id < $1.descriptor.id }
+            state.fromPlugins.merging(state.own) { _, own in own }.values.sorted {
+                $0.descriptor.id < $1.descriptor.id
+            }
         }
     }
 
@@ -60,13 +65,19 @@ public final class FeatureRegistry: Sendable {
         if let feature = self[id] { return feature }
         if let unavailable = unavailable[id] {
             throw BelfryError(
-                .featureUnavailable, "The feature '\(id)' cannot run: \(unavailable.reason)",
-                fix: unavailable.fix ?? "See: belfry plugin list", pointer: "/featureId")
+                .featureUnavailable,
+                "The feature '\(id)' cannot run: \(unavailable.reason)",
+                fix: unavailable.fix ?? "See: belfry plugin list",
+                pointer: "/featureId"
+            )
         }
         let names = all.map(\.descriptor.id) + unavailable.keys
         let hint = NameSuggestion.closest(to: id, among: names).map { "; did you mean '\($0)'?" } ?? "."
         throw BelfryError(
-            .unknownFeature, "There is no feature '\(id)'\(hint)", fix: "See: belfry feature list",
-            pointer: "/featureId")
+            .unknownFeature,
+            "There is no feature '\(id)'\(hint)",
+            fix: "See: belfry feature list",
+            pointer: "/featureId"
+        )
     }
 }

@@ -76,14 +76,18 @@ public final class ObserverBus: Service {
                 for continuation in waiting { continuation.resume() }
                 failures = 0
             } catch {
-                if failures == 0 { logger.error("cannot read events; trying again", metadata: ["error": "\(error)"]) }
+                if failures == 0 {
+                    logger.error("cannot read events; trying again", metadata: ["error": "\(error)"])
+                }
                 failures += 1
                 try? await clocks.sleep(Backoff.delay(failures, upTo: .seconds(5)))
             }
         }
     }
 
-    private func append(_ events: [EventRecord], to state: inout State) -> [CheckedContinuation<Void, any Error>] {
+    private func append(_ events: [EventRecord], to state: inout State) -> [CheckedContinuation<
+        Void, any Error
+    >] {
         for record in events {
             state.ring.append(record)
             state.newest = record.position
@@ -107,11 +111,14 @@ public final class ObserverBus: Service {
     }
 
     private func markProgress(of task: TaskID, in state: inout State) {
-        for (id, reader) in state.readers where reader.wantsProgress { state.readers[id]?.changedProgress.insert(task) }
+        for (id, reader) in state.readers where reader.wantsProgress {
+            state.readers[id]?.changedProgress.insert(task)
+        }
     }
 
     private func wake(
-        _ state: inout State, where condition: (ReaderState) -> Bool
+        _ state: inout State,
+        where condition: (ReaderState) -> Bool
     ) -> [CheckedContinuation<Void, any Error>] {
         var waiting: [CheckedContinuation<Void, any Error>] = []
         for (id, reader) in state.readers where reader.waiting != nil && condition(reader) {

@@ -85,7 +85,9 @@ final class ProgressHub: Sendable {
                 guard let task = state.running[id]?.task else { continue }
                 var summary = TaskSummary(task)
                 summary.progress = value.percent ?? summary.progress
-                updates.append(ProgressUpdate(task: summary, percent: value.percent, message: value.message, time: now))
+                updates.append(
+                    ProgressUpdate(task: summary, percent: value.percent, message: value.message, time: now)
+                )
             }
             return updates
         }
@@ -97,7 +99,9 @@ final class ProgressHub: Sendable {
         let values = state.withLock { state in
             defer { state.changed = state.changed.filter { $0.value.isUnpublished } }
             return state.changed.compactMap { id, value in
-                state.running[id].map { ProgressValue(claim: $0.claim, percent: value.percent, message: value.message) }
+                state.running[id].map {
+                    ProgressValue(claim: $0.claim, percent: value.percent, message: value.message)
+                }
             }
         }
         guard !values.isEmpty else { return }

@@ -12,8 +12,11 @@ public struct Clocks: Sendable {
     public var random: @Sendable () -> Double
 
     public init(
-        wall: any WallClock = SystemWallClock(), lease: any LeaseClock = SystemLeaseClock(),
-        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) },
+        wall: any WallClock = SystemWallClock(),
+        lease: any LeaseClock = SystemLeaseClock(),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await ContinuousClock().sleep(for: $0)
+        },
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.wall = wall

@@ -26,7 +26,12 @@ public struct SinkStatus: Sendable, Hashable {
     public var parked: Int
 
     public init(
-        name: String, condition: Condition, cursor: EventCursor?, lag: Int64, lastError: String?, parked: Int
+        name: String,
+        condition: Condition,
+        cursor: EventCursor?,
+        lag: Int64,
+        lastError: String?,
+        parked: Int
     ) {
         self.name = name
         self.condition = condition
@@ -68,8 +73,12 @@ public final class SinkRunner: Service {
     private let state = Mutex(State())
 
     public init(
-        sink: any Sink, bus: ObserverBus, store: any TaskStore, configuration: Configuration = Configuration(),
-        clocks: Clocks = Clocks(), logger: Logger
+        sink: any Sink,
+        bus: ObserverBus,
+        store: any TaskStore,
+        configuration: Configuration = Configuration(),
+        clocks: Clocks = Clocks(),
+        logger: Logger
     ) {
         self.sink = sink
         self.bus = bus
@@ -84,10 +93,17 @@ public final class SinkRunner: Service {
     public var status: SinkStatus {
         let newest = bus.newest
         return state.withLock { state in
-            let lag = state.cursor.map { $0.epoch == newest.epoch ? newest.position - $0.position : newest.position }
+            let lag = state.cursor.map {
+                $0.epoch == newest.epoch ? newest.position - $0.position : newest.position
+            }
             return SinkStatus(
-                name: sink.name, condition: state.condition, cursor: state.cursor, lag: max(0, lag ?? 0),
-                lastError: state.lastError, parked: state.parked)
+                name: sink.name,
+                condition: state.condition,
+                cursor: state.cursor,
+                lag: max(0, lag ?? 0),
+                lastError: state.lastError,
+                parked: state.parked
+            )
         }
     }
 
@@ -132,8 +148,10 @@ public final class SinkRunner: Service {
     private func openReader() async throws -> EventReader {
         var cursor = state.withLock { $0.cursor }
         if cursor == nil { cursor = try await sink.resumePosition() }
-        if cursor == nil { cursor = try await store.cursor(of: sink.name) }
-        if cursor == nil, case .oldest = sink.start { cursor = EventCursor(epoch: bus.newest.epoch, position: 0) }
+        if cursor == nil, !sink.isTransient { cursor = try await store.cursor(of: sink.name) }
+        if cursor == nil, case .oldest = sink.start {
+            cursor = EventCursor(epoch: bus.newest.epoch, position: 0)
+        }
         let reader = bus.reader(after: cursor, wantsProgress: sink.wantsProgress)
         let parked = try await store.parkedEvents(of: sink.name).count
         state.withLock { state in
@@ -180,7 +198,7 @@ public final class SinkRunner: Service {
             }
             return state.cursor != cursor
         }
-        guard changed else { return }
+        guard changed, !sink.isTransient else { return }
         // Saved after delivery: a crash repeats a batch, it never skips one.
         do { try await store.saveCursor(cursor, of: sink.name) } catch {
             logger.warning("cannot save the sink's cursor", metadata: ["error": "\(error)"])

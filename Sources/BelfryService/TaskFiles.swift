@@ -4,6 +4,7 @@
 public import BelfryCore
 import Glibc
 import Synchronization
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -33,8 +34,10 @@ public final class TaskFiles: Sendable {
     private static func makeDirectory(_ path: String) throws {
         guard mkdir(path, 0o700) != 0, errno != EEXIST else { return }
         throw BelfryError(
-            .notWritable, "Cannot make the directory \(path): \(String(cString: strerror(errno))).",
-            fix: "Make its parent writable, or set BELFRY_STATE_DIR to a directory that is.")
+            .notWritable,
+            "Cannot make the directory \(path): \(String(cString: strerror(errno))).",
+            fix: "Make its parent writable, or set BELFRY_STATE_DIR to a directory that is."
+        )
     }
 
     /// Makes the empty output directory of an attempt.
@@ -52,7 +55,9 @@ public final class TaskFiles: Sendable {
         throw TaskFailure(
             errno == ENOSPC || errno == EDQUOT ? "disk_full" : "no_output_directory",
             "Cannot make the directory for results, \(path): \(reason).",
-            fix: "Free some space, or make the directory writable.", isRetryable: true)
+            fix: "Free some space, or make the directory writable.",
+            isRetryable: true
+        )
     }
 
     /// Removes an attempt's output that nobody will read.
@@ -75,7 +80,9 @@ public final class TaskFiles: Sendable {
 
     private func taskDirectory(_ id: TaskID) -> String { "\(resultsDirectory)/\(id.rawValue)" }
 
-    private func outputDirectory(of claim: Claim) -> String { "\(taskDirectory(claim.taskID))/\(claim.fence)" }
+    private func outputDirectory(of claim: Claim) -> String {
+        "\(taskDirectory(claim.taskID))/\(claim.fence)"
+    }
 
     public func logPath(of id: TaskID, attempt: Int) -> String {
         "\(logsDirectory)/\(id.rawValue).\(attempt).log"
@@ -134,7 +141,9 @@ final class AttemptLog: Sendable {
             let kept = bytes.prefix(limit - state.size)
             write(Array(kept), to: state.descriptor)
             state.size += kept.count
-            if state.size >= limit { write(Array("\n[the log ends here: it reached \(limit) bytes]\n".utf8), to: state.descriptor) }
+            if state.size >= limit {
+                write(Array("\n[the log ends here: it reached \(limit) bytes]\n".utf8), to: state.descriptor)
+            }
             return true
         }
         if grew { onGrowth() }

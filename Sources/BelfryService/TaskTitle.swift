@@ -13,10 +13,14 @@ enum TaskTitle {
     }
 
     private static func derived(from params: JSONValue) -> String {
-        if let command = params["command"]?.array { return command.compactMap(\.string).joined(separator: " ") }
+        if let command = params["command"]?.array {
+            return command.compactMap(\.string).joined(separator: " ")
+        }
         for key in ["title", "prompt", "text"] { if let text = params[key]?.string { return text } }
         for key in ["input", "image", "file", "source"] {
-            if let path = params[key]?.string { return path.split(separator: "/").last.map(String.init) ?? path }
+            if let path = params[key]?.string {
+                return path.split(separator: "/").last.map(String.init) ?? path
+            }
         }
         return ""
     }

@@ -15,7 +15,8 @@ extension TaskWorker {
     }
 
     /// - Returns: nil when the lease was lost: there is nothing that may be written.
-    private func outcome(of claimed: ClaimedTask, stops: AsyncStream<StopReason>) async -> Settlement.Outcome? {
+    private func outcome(of claimed: ClaimedTask, stops: AsyncStream<StopReason>) async -> Settlement.Outcome?
+    {
         let task = claimed.task
         // The plugin was removed between claim and start: given back until it is there again.
         guard let feature = features[task.featureID] else { return .interrupted }
@@ -24,25 +25,41 @@ extension TaskWorker {
         do {
             let context = try makeContext(claimed, feature: feature, log: log)
             let end = await withStops(stops) { try await feature.process(task.params, context) }
-            if case .success = end.result {} else if feature.descriptor.makesFiles { files.removeOutput(of: claimed.claim) }
+            if case .success = end.result {
+            } else if feature.descriptor.makesFiles {
+                files.removeOutput(of: claimed.claim)
+            }
             if feature.descriptor.makesFiles { files.removeEmptyOutput(of: claimed.claim) }
             return outcome(of: end, policy: feature.descriptor.retry, attempt: task.attempt)
         } catch {
-            return outcome(of: End(result: .failure(error)), policy: feature.descriptor.retry, attempt: task.attempt)
+            return outcome(
+                of: End(result: .failure(error)),
+                policy: feature.descriptor.retry,
+                attempt: task.attempt
+            )
         }
     }
 
     private func makeContext(
-        _ claimed: ClaimedTask, feature: any Feature, log: AttemptLog
+        _ claimed: ClaimedTask,
+        feature: any Feature,
+        log: AttemptLog
     ) throws -> FeatureContext {
         let task = claimed.task
         return FeatureContext(
-            taskID: task.id, number: task.number, featureID: task.featureID, attempt: task.attempt,
+            taskID: task.id,
+            number: task.number,
+            featureID: task.featureID,
+            attempt: task.attempt,
             fence: task.fence,
-            outputDirectory: feature.descriptor.makesFiles ? try files.makeOutputDirectory(of: claimed.claim) : "",
+            outputDirectory: feature.descriptor.makesFiles
+                ? try files.makeOutputDirectory(of: claimed.claim) : "",
             submission: claimed.context,
-            onProgress: { [progress] percent, message in progress.report(task.id, percent: percent, message: message) },
-            onLog: { log.append($0) })
+            onProgress: { [progress] percent, message in
+                progress.report(task.id, percent: percent, message: message)
+            },
+            onLog: { log.append($0) }
+        )
     }
 
     struct End: Sendable {
@@ -53,11 +70,14 @@ extension TaskWorker {
 
     /// Runs `work`, cancelling it when a reason to stop arrives.
     private func withStops(
-        _ stops: AsyncStream<StopReason>, _ work: @escaping @Sendable () async throws -> TaskResult
+        _ stops: AsyncStream<StopReason>,
+        _ work: @escaping @Sendable () async throws -> TaskResult
     ) async -> End {
         await withTaskGroup(of: End?.self) { group in
             group.addTask {
-                do { return End(result: .success(try await work())) } catch { return End(result: .failure(error)) }
+                do { return End(result: .success(try await work())) } catch {
+                    return End(result: .failure(error))
+                }
             }
             group.addTask {
                 for await stop in stops {
@@ -84,7 +104,10 @@ extension TaskWorker {
         case (.failure, .cancelled): return .cancelled
         case (.failure, .shutdown): return .interrupted
         case (.failure(let error), nil):
-            return .failed(Self.failure(from: error), retryAfter: policy.delay(after: attempt, random: clocks.random()))
+            return .failed(
+                Self.failure(from: error),
+                retryAfter: policy.delay(after: attempt, random: clocks.random())
+            )
         }
     }
 
@@ -92,7 +115,8 @@ extension TaskWorker {
         switch error {
         case let failure as TaskFailure: failure
         case let error as BelfryError: TaskFailure(error.code.rawValue, error.message, fix: error.fix)
-        case is CancellationError: TaskFailure("cancelled_itself", "The feature gave up without being asked to.")
+        case is CancellationError:
+            TaskFailure("cancelled_itself", "The feature gave up without being asked to.")
         default: TaskFailure("feature_error", "The feature failed: \(error)")
         }
     }
@@ -109,14 +133,18 @@ extension TaskWorker {
             } catch TaskStoreError.unavailable(let error) {
                 failures += 1
                 if failures == 1 {
-                    logger.error("cannot record an outcome; trying again", metadata: ["error": "\(error.message)"])
+                    logger.error(
+                        "cannot record an outcome; trying again",
+                        metadata: ["error": "\(error.message)"]
+                    )
                 }
                 if state.withLock({ $0.isDraining }) && failures > 5 { return }
                 try? await clocks.sleep(Backoff.delay(failures, upTo: .seconds(5)))
             } catch {
                 logger.warning(
                     "an outcome was refused",
-                    metadata: ["task": "\(settlement.claim.taskID)", "error": "\(error)"])
+                    metadata: ["task": "\(settlement.claim.taskID)", "error": "\(error)"]
+                )
                 return
             }
         }

@@ -52,8 +52,14 @@ public final class TaskWorker: Service {
     private let timers: AsyncStream<@Sendable () async -> Void>.Continuation
 
     public init(
-        id: WorkerID, store: any TaskStore, features: FeatureRegistry, bus: ObserverBus, files: TaskFiles,
-        configuration: Configuration = Configuration(), clocks: Clocks = Clocks(), logger: Logger
+        id: WorkerID,
+        store: any TaskStore,
+        features: FeatureRegistry,
+        bus: ObserverBus,
+        files: TaskFiles,
+        configuration: Configuration = Configuration(),
+        clocks: Clocks = Clocks(),
+        logger: Logger
     ) {
         self.id = id
         self.store = store
@@ -103,9 +109,15 @@ public final class TaskWorker: Service {
     /// Gives back what another run of this hub left behind. A store that fails at start ends the hub.
     private func rescue() async throws {
         let rescue = Rescue(
-            alive: [id], bootID: clocks.lease.bootID, leaseTime: clocks.lease.now, isSoleOwner: true)
+            alive: [id],
+            bootID: clocks.lease.bootID,
+            leaseTime: clocks.lease.now,
+            isSoleOwner: true
+        )
         let tasks = try await store.rescue(rescue, at: clocks.wall.now)
-        if !tasks.isEmpty { logger.info("rescued interrupted attempts", metadata: ["tasks": "\(tasks.count)"]) }
+        if !tasks.isEmpty {
+            logger.info("rescued interrupted attempts", metadata: ["tasks": "\(tasks.count)"])
+        }
     }
 
     private func claimAndRun() async {
@@ -131,7 +143,9 @@ public final class TaskWorker: Service {
                 failures = 0
             } catch {
                 failures += 1
-                if failures == 1 { logger.error("cannot claim tasks; trying again", metadata: ["error": "\(error)"]) }
+                if failures == 1 {
+                    logger.error("cannot claim tasks; trying again", metadata: ["error": "\(error)"])
+                }
                 try? await clocks.sleep(Backoff.delay(failures, upTo: .seconds(5)))
             }
         }
@@ -154,7 +168,10 @@ public final class TaskWorker: Service {
                 lanes[lane] = share
                 free[lane.featureID, default: 0] -= share
             }
-            let lease = Lease(bootID: clocks.lease.bootID, expiresAt: clocks.lease.now + configuration.leaseTime)
+            let lease = Lease(
+                bootID: clocks.lease.bootID,
+                expiresAt: clocks.lease.now + configuration.leaseTime
+            )
             return lanes.isEmpty ? nil : ClaimRequest(worker: id, lease: lease, slots: slots, lanes: lanes)
         }
     }
@@ -208,7 +225,10 @@ public final class TaskWorker: Service {
                 return state.running.values.map(\.claimed.claim)
             }
             if claims.isEmpty { return }
-            let lease = Lease(bootID: clocks.lease.bootID, expiresAt: clocks.lease.now + configuration.leaseTime)
+            let lease = Lease(
+                bootID: clocks.lease.bootID,
+                expiresAt: clocks.lease.now + configuration.leaseTime
+            )
             guard let lost = try? await store.extendLeases(claims, to: lease) else { continue }
             for claim in lost { state.withLock { $0.running[claim.taskID]?.stop }?.yield(.leaseLost) }
         }
