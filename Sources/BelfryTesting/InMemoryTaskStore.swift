@@ -1,0 +1,137 @@
+// A store without a disk: for the tests of programs that embed Belfry, and for simulations that
+// open thousands of stores a second. It keeps every promise of TaskStore but the durable one.
+
+public import BelfryCore
+import Synchronization
+
+/// A ``TaskStore`` in memory. It passes the same conformance suite as every engine.
+public final class InMemoryTaskStore: TaskStore {
+    private let state: Mutex<MemoryState>
+    private let didCommitEvents: (@Sendable () -> Void)?
+
+    /// - Parameters:
+    ///   - ids: makes the log's epoch. Defaults to the system's randomness.
+    ///   - didCommitEvents: called after each change that wrote events: there may be more to read.
+    ///     Defaults to nothing.
+    public init(ids: IDGenerator = IDGenerator(), didCommitEvents: (@Sendable () -> Void)? = nil) {
+        state = Mutex(MemoryState(epoch: ids.epoch()))
+        self.didCommitEvents = didCommitEvents
+    }
+
+    /// A store with what `other` held at this moment: what a restart finds on a disk.
+    public init(contentsOf other: InMemoryTaskStore, didCommitEvents: (@Sendable () -> Void)? = nil) {
+        var contents = other.state.withLock { $0 }
+        contents.wasUnclean = !contents.isClosed
+        contents.isClosed = false
+        state = Mutex(contents)
+        self.didCommitEvents = didCommitEvents
+    }
+
+    private func read<Value: Sendable>(_ body: (MemoryState) throws -> Value) throws -> Value {
+        try state.withLock { state in
+            try state.requireOpen()
+            return try body(state)
+        }
+    }
+
+    /// Every body checks before it writes, so that one that throws has changed nothing.
+    private func change<Value: Sendable>(_ body: (inout MemoryState) throws -> Value) throws -> Value {
+        let (value, hasEvents) = try state.withLock { state in
+            try state.requireOpen()
+            let before = state.events.count
+            return (try body(&state), state.events.count > before)
+        }
+        if hasEvents { didCommitEvents?() }
+        return value
+    }
+}
+
+extension InMemoryTaskStore {
+    public func status() throws -> StoreStatus { try read { $0.status } }
+
+    public func task(_ id: TaskID) throws -> BackgroundTask? { try read { $0.task(id) } }
+    public func task(number: Int64) throws -> BackgroundTask? { try read { $0.tasks[number] } }
+    public func tasks(_ query: TaskQuery) throws -> TaskPage { try read { $0.page(query) } }
+    public func batch(_ id: BatchID) throws -> TaskBatch? { try read { $0.batches[id] } }
+    public func pendingWork() throws -> PendingWork { try read { $0.pendingWork } }
+
+    public func attempts(of id: TaskID) throws -> [Attempt] {
+        try read { state in state.numbers[id].flatMap { state.attempts[$0] } ?? [] }
+    }
+
+    public func events(after position: Int64, limit: Int) throws -> EventPage {
+        try read { $0.events(after: position, limit: limit) }
+    }
+
+    public func events(of id: TaskID, limit: Int) throws -> [EventRecord] {
+        try read { state in state.events.reversed().lazy.filter { $0.taskID == id }.prefix(limit).reversed() }
+    }
+
+    public func cursor(of sink: String) throws -> EventCursor? { try read { $0.cursors[sink] } }
+
+    public func parkedEvents(of sink: String) throws -> [ParkedEvent] {
+        try read { ($0.parked[sink] ?? [:]).values.sorted { $0.position < $1.position } }
+    }
+}
+
+extension InMemoryTaskStore {
+    public func add(_ tasks: [AcceptedTask], batch: TaskBatch?, at now: Timestamp) throws -> [AddedTask] {
+        try change { try $0.add(tasks, batch: batch, at: now) }
+    }
+
+    public func claim(_ request: ClaimRequest, at now: Timestamp) throws -> [ClaimedTask] {
+        try change { try $0.claim(request, at: now) }
+    }
+
+    public func extendLeases(_ claims: [Claim], to lease: Lease) throws -> [Claim] {
+        try change { $0.extendLeases(claims, to: lease) }
+    }
+
+    public func settle(_ settlement: Settlement, at now: Timestamp) throws -> BackgroundTask {
+        try change { state in
+            guard state.holds(settlement.claim) else {
+                throw TaskStoreError.leaseLost(settlement.claim.taskID)
+            }
+            return try state.apply(settlement.action, to: settlement.claim.taskID, at: now)
+        }
+    }
+
+    public func saveProgress(_ values: [ProgressValue], at now: Timestamp) throws -> [Claim] {
+        try change { $0.saveProgress(values, at: now) }
+    }
+
+    public func requestCancel(_ id: TaskID, at now: Timestamp) throws -> BackgroundTask {
+        try change { try $0.apply(.requestCancel, to: id, at: now) }
+    }
+
+    public func retry(
+        _ id: TaskID,
+        attempts: Int,
+        context: SubmissionContext?,
+        at now: Timestamp
+    ) throws -> BackgroundTask {
+        try change { state in
+            let task = try state.apply(.retry(attempts: attempts), to: id, at: now)
+            state.contexts[task.number] = context
+            return task
+        }
+    }
+
+    public func rescue(_ rescue: Rescue, at now: Timestamp) throws -> [BackgroundTask] {
+        try change { try $0.rescue(rescue, at: now) }
+    }
+
+    public func clear(_ filter: ClearFilter, at now: Timestamp) throws -> [TaskSummary] {
+        try change { $0.clear(filter, at: now) }
+    }
+
+    public func saveCursor(_ cursor: EventCursor, of sink: String) throws {
+        try change { $0.cursors[sink] = cursor }
+    }
+
+    public func park(_ parked: ParkedEvent) throws {
+        try change { $0.parked[parked.sink, default: [:]][parked.position] = parked }
+    }
+
+    public func close() throws { state.withLock { $0.isClosed = true } }
+}
