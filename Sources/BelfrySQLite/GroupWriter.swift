@@ -1,0 +1,191 @@
+// Group commit: requests that wait while one transaction syncs go into the next one together. One
+// sync then serves hundreds of callers, and each of them still gets its own answer.
+
+import BelfryCore
+import GRDB
+import Synchronization
+
+/// Runs write requests on the database's writer, many to a transaction.
+final class GroupWriter: Sendable {
+    private struct Request: Sendable {
+        /// Does the work within the request's savepoint.
+        let run: @Sendable (StoreTransaction) throws -> Void
+        /// Answers the caller: nil after a commit.
+        let answer: @Sendable ((any Error)?) -> Void
+    }
+
+    private struct State {
+        var waiting: [Request] = []
+        var isDraining = false
+        var isClosed = false
+    }
+
+    private let pool: DatabasePool
+    private let epoch: String
+    private let didCommitEvents: (@Sendable () -> Void)?
+    private let state = Mutex(State())
+    /// Requests in one transaction at most.
+    private let groupSize = 512
+
+    init(pool: DatabasePool, epoch: String, didCommitEvents: (@Sendable () -> Void)?) {
+        self.pool = pool
+        self.epoch = epoch
+        self.didCommitEvents = didCommitEvents
+    }
+
+    /// Runs `body` in a transaction and returns after it is durable.
+    ///
+    /// Cancelling the caller has no effect: once a request waits, it is done.
+    func write<Value: Sendable>(_ body: @escaping @Sendable (StoreTransaction) throws -> Value) async throws
+        -> Value
+    {
+        try await withCheckedThrowingContinuation { continuation in
+            let result = Mutex<Value?>(nil)
+            let box = ResultBox(result)
+            submit(
+                Request(
+                    run: { transaction in
+                        let value = try body(transaction)
+                        box.value.withLock { $0 = value }
+                    },
+                    answer: { error in
+                        if let error { return continuation.resume(throwing: error) }
+                        if let value = box.value.withLock({ $0 }) { continuation.resume(returning: value) }
+                    }
+                )
+            )
+        }
+    }
+
+    private final class ResultBox<Value: Sendable>: Sendable {
+        let value: Mutex<Value?>
+        init(_ value: consuming Mutex<Value?>) { self.value = value }
+    }
+
+    private func submit(_ request: Request) {
+        enum Next { case refuse, wait, drain }
+        let next = state.withLock { state -> Next in
+            if state.isClosed { return .refuse }
+            state.waiting.append(request)
+            defer { state.isDraining = true }
+            return state.isDraining ? .wait : .drain
+        }
+        switch next {
+        case .refuse: request.answer(StoreErrors.closed)
+        case .wait: break
+        case .drain: pool.asyncWriteWithoutTransaction { self.drain($0) }
+        }
+    }
+
+    /// Refuses everything from now on; returns when what waited is done.
+    func close() async {
+        state.withLock { $0.isClosed = true }
+        await withCheckedContinuation { continuation in
+            pool.asyncWriteWithoutTransaction { db in
+                self.drain(db)
+                continuation.resume()
+            }
+        }
+    }
+
+    private func drain(_ db: Database) {
+        while true {
+            let group = state.withLock { state -> [Request] in
+                let group = Array(state.waiting.prefix(groupSize))
+                state.waiting.removeFirst(group.count)
+                if group.isEmpty { state.isDraining = false }
+                return group
+            }
+            if group.isEmpty { return }
+            commit(group, in: db)
+        }
+    }
+
+    private func commit(_ group: [Request], in db: Database) {
+        var outcomes = [(any Error)?](repeating: nil, count: group.count)
+        var hasEvents = false
+        do {
+            try db.beginTransaction(.immediate)
+            let transaction = try StoreTransaction(db, epoch: epoch)
+            for (index, request) in group.enumerated() {
+                do { try transaction.savepoint { try request.run(transaction) } } catch {
+                    outcomes[index] = StoreErrors.translated(error)
+                    // A full disk may have ended the whole transaction: then nothing of it is left.
+                    guard db.isInsideTransaction else { throw error }
+                }
+            }
+            try transaction.finish()
+            hasEvents = transaction.hasEvents
+        } catch {
+            rollBack(db)
+            let failure = StoreErrors.translated(error)
+            for (index, request) in group.enumerated() { request.answer(outcomes[index] ?? failure) }
+            return
+        }
+        do { try db.commit() } catch {
+            let isUndone = db.isInsideTransaction
+            rollBack(db)
+            let failure = StoreErrors.ofCommit(error, isUndone: isUndone)
+            for request in group { request.answer(failure) }
+            return
+        }
+        for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
+        if hasEvents { didCommitEvents?() }
+    }
+
+    private func rollBack(_ db: Database) {
+        if db.isInsideTransaction { try? db.rollback() }
+    }
+}
+
+enum StoreErrors {
+    static let closed = TaskStoreError.unavailable(
+        BelfryError(
+            .storeUnavailable,
+            "The store is closed: the hub is shutting down.",
+            fix: "Try again in a moment."
+        )
+    )
+
+    /// What SQLite says in the words of the store; other errors as they are.
+    static func translated(_ error: any Error) -> any Error {
+        guard let error = error as? DatabaseError else { return error }
+        switch error.resultCode {
+        case .SQLITE_FULL:
+            return TaskStoreError.unavailable(
+                BelfryError(
+                    .diskFull,
+                    "The disk with the store is full; nothing was changed.",
+                    fix: "Free some space: remove files there, or belfry clear. Then the same works."
+                )
+            )
+        case .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_BUSY:
+            return TaskStoreError.unavailable(
+                BelfryError(
+                    .storeUnavailable,
+                    "The store cannot be written: \(error.message ?? "\(error.resultCode)").",
+                    fix: "Make sure that its disk is sound and not full."
+                )
+            )
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return TaskStoreError.unavailable(corrupt(error.message ?? ""))
+        default:
+            return TaskStoreError.unavailable(BelfryError(.storeUnavailable, "The store failed: \(error)"))
+        }
+    }
+
+    /// A commit that failed: undone for certain when SQLite still holds the transaction.
+    static func ofCommit(_ error: any Error, isUndone: Bool) -> any Error {
+        let translated = translated(error)
+        if isUndone, (error as? DatabaseError)?.resultCode == .SQLITE_FULL { return translated }
+        return TaskStoreError.outcomeUnknown("\(error)")
+    }
+
+    static func corrupt(_ detail: String) -> BelfryError {
+        BelfryError(
+            .storeUnavailable,
+            "The store's file is damaged: \(detail).",
+            fix:
+                "Stop the hub, keep a copy, and recover with: sqlite3 belfry.sqlite .recover | sqlite3 new.sqlite"
+        )
+    }
+}

@@ -1,0 +1,226 @@
+// The reads of the store. They run on connections of their own and never wait for the writer's sync.
+
+public import BelfryCore
+import GRDB
+import Synchronization
+
+extension SQLiteTaskStore {
+    private func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws
+        -> Value
+    {
+        guard !isClosed.withLock({ $0 }) else { throw StoreErrors.closed }
+        do { return try await pool.read(body) } catch let error as DatabaseError {
+            throw StoreErrors.translated(error)
+        }
+    }
+
+    public func status() async throws -> StoreStatus {
+        let epoch = epoch
+        let wasUnclean = wasUnclean
+        return try await read { db in
+            var counts: [TaskStatus: Int] = [:]
+            for status in TaskStatus.allCases { counts[status] = try Self.counter(status.rawValue, db) }
+            let newest = Int64(try Self.counter("position", db))
+            return StoreStatus(
+                epoch: epoch,
+                oldest: try Self.oldest(db) ?? newest + 1,
+                newest: newest,
+                counts: counts,
+                engine: "sqlite \(try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "")",
+                wasUnclean: wasUnclean
+            )
+        }
+    }
+
+    private static func counter(_ name: String, _ db: Database) throws -> Int {
+        try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT value FROM counters WHERE name = ?"),
+            arguments: [name]
+        ) ?? 0
+    }
+
+    private static func oldest(_ db: Database) throws -> Int64? {
+        try Int64.fetchOne(db.cachedStatement(sql: "SELECT MIN(position) FROM events"))
+    }
+
+    public func task(_ id: TaskID) async throws -> BackgroundTask? {
+        try await read { try TaskRow.fetch($0, where: "id = ?", [id.rawValue]) }
+    }
+
+    public func task(number: Int64) async throws -> BackgroundTask? {
+        try await read { try TaskRow.fetch($0, where: "number = ?", [number]) }
+    }
+
+    public func batch(_ id: BatchID) async throws -> TaskBatch? {
+        try await read { try BatchRow.fetch($0, id) }
+    }
+
+    public func tasks(_ query: TaskQuery) async throws -> TaskPage {
+        let epoch = epoch
+        return try await read { db in
+            let limit = max(1, min(query.limit, 1000))
+            let (condition, arguments) = Self.condition(query)
+            let tasks = try TaskRow.fetchAll(
+                db,
+                "WHERE \(condition) ORDER BY number DESC LIMIT \(limit + 1)",
+                arguments
+            )
+            let page = Array(tasks.prefix(limit))
+            return TaskPage(
+                tasks: page,
+                nextBefore: tasks.count > limit ? page.last?.number : nil,
+                asOf: EventCursor(epoch: epoch, position: Int64(try Self.counter("position", db)))
+            )
+        }
+    }
+
+    private static func condition(_ query: TaskQuery) -> (String, StatementArguments) {
+        var parts = ["number < ?"]
+        var arguments: StatementArguments = [query.beforeNumber ?? .max]
+        func add(_ part: String, _ values: StatementArguments) {
+            parts.append(part)
+            arguments += values
+        }
+        if !query.statuses.isEmpty {
+            let marks = query.statuses.map { _ in "?" }.joined(separator: ", ")
+            add("status IN (\(marks))", StatementArguments(query.statuses.map(\.rawValue)))
+        }
+        if let feature = query.featureID { add("feature = ?", [feature]) }
+        if let batch = query.batchID { add("batch_id = ?", [batch.rawValue]) }
+        if let label = query.label {
+            add("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)", [label])
+        }
+        if let since = query.activeSince {
+            add("(status IN ('pending', 'processing') OR updated_at >= ?)", [since.milliseconds])
+        }
+        return (parts.joined(separator: " AND "), arguments)
+    }
+
+    public func attempts(of id: TaskID) async throws -> [Attempt] {
+        try await read { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT number, fence, owner, started_at, finished_at, outcome, error FROM attempts
+                    WHERE task_number = (SELECT number FROM tasks WHERE id = ?) ORDER BY number
+                    """
+            )
+            return try Row.fetchAll(statement, arguments: [id.rawValue]).map { row in
+                Attempt(
+                    taskID: id,
+                    number: row[0],
+                    fence: row[1],
+                    owner: WorkerID(row[2]),
+                    startedAt: Timestamp(milliseconds: row[3]),
+                    finishedAt: TaskRow.time(row[4]),
+                    outcome: (row[5] as String?).flatMap(Attempt.Outcome.init),
+                    error: try TaskRow.json(row[6]).map(TaskFailure.init(json:))
+                )
+            }
+        }
+    }
+
+    /// Steps from lane to lane through the index: as many steps as lanes, whatever waits in them.
+    public func pendingWork() async throws -> PendingWork {
+        try await read { db in
+            var lanes: Set<Lane> = []
+            for index in ["ready = 1", "ready = 0 AND hold_count = 0"] {
+                let statement = try db.cachedStatement(
+                    sql: index == "ready = 1"
+                        ? """
+                        WITH RECURSIVE lanes(lane) AS (
+                            SELECT (SELECT lane FROM tasks WHERE status = 'pending' AND ready = 1 ORDER BY lane LIMIT 1)
+                            UNION ALL
+                            SELECT (SELECT lane FROM tasks WHERE status = 'pending' AND ready = 1 AND lane > lanes.lane
+                                ORDER BY lane LIMIT 1) FROM lanes WHERE lanes.lane IS NOT NULL)
+                        SELECT lane FROM lanes WHERE lane IS NOT NULL
+                        """
+                        : "SELECT DISTINCT lane FROM tasks WHERE status = 'pending' AND ready = 0 AND hold_count = 0"
+                )
+                for lane in try String.fetchAll(statement) {
+                    if let lane = Lane(stored: lane) { lanes.insert(lane) }
+                }
+            }
+            let next = try db.cachedStatement(
+                sql:
+                    "SELECT MIN(not_before) FROM tasks WHERE status = 'pending' AND ready = 0 AND hold_count = 0"
+            )
+            return PendingWork(lanes: lanes, nextDue: TaskRow.time(try Int64.fetchOne(next)))
+        }
+    }
+
+    public func events(after position: Int64, limit: Int) async throws -> EventPage {
+        let epoch = epoch
+        return try await read { db in
+            let statement = try db.cachedStatement(
+                sql:
+                    "SELECT position, kind, task_id, json FROM events WHERE position > ? ORDER BY position LIMIT ?"
+            )
+            let events = try Row.fetchAll(statement, arguments: [position, limit]).map {
+                Self.record($0, epoch)
+            }
+            let newest = Int64(try Self.counter("position", db))
+            return EventPage(
+                epoch: epoch,
+                events: events,
+                oldest: try Self.oldest(db) ?? newest + 1,
+                newest: newest
+            )
+        }
+    }
+
+    public func events(of id: TaskID, limit: Int) async throws -> [EventRecord] {
+        let epoch = epoch
+        return try await read { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT position, kind, task_id, json FROM events WHERE task_id = ? ORDER BY position DESC LIMIT ?
+                    """
+            )
+            return try Row.fetchAll(statement, arguments: [id.rawValue, limit]).map { Self.record($0, epoch) }
+                .reversed()
+        }
+    }
+
+    private static func record(_ row: Row, _ epoch: String) -> EventRecord {
+        let json = (try? row.withUnsafeData(atIndex: 3) { $0.map { Array($0) } }) ?? []
+        return EventRecord(
+            cursor: EventCursor(epoch: epoch, position: row[0]),
+            kind: TaskEvent.Kind(rawValue: row[1]) ?? .added,
+            taskID: (row[2] as String?).map(TaskID.init(stored:)),
+            json: json
+        )
+    }
+
+    public func cursor(of sink: String) async throws -> EventCursor? {
+        try await read { db in
+            let statement = try db.cachedStatement(sql: "SELECT epoch, position FROM cursors WHERE sink = ?")
+            return try Row.fetchOne(statement, arguments: [sink]).map {
+                EventCursor(epoch: $0[0], position: $0[1])
+            }
+        }
+    }
+
+    public func parkedEvents(of sink: String) async throws -> [ParkedEvent] {
+        try await read { db in
+            let statement = try db.cachedStatement(
+                sql: "SELECT position, reason, time FROM parked WHERE sink = ? ORDER BY position"
+            )
+            return try Row.fetchAll(statement, arguments: [sink]).map { row in
+                ParkedEvent(
+                    sink: sink,
+                    position: row[0],
+                    reason: row[1],
+                    time: Timestamp(milliseconds: row[2])
+                )
+            }
+        }
+    }
+}
+
+extension Lane {
+    /// Reads `<group>/<feature>`; a group's name has no slash.
+    init?(stored text: String) {
+        guard let slash = text.firstIndex(of: "/") else { return nil }
+        self.init(group: String(text[..<slash]), featureID: String(text[text.index(after: slash)...]))
+    }
+}

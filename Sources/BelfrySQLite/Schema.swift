@@ -1,0 +1,71 @@
+// The tables of the store. A migration that was released is never edited; a new one is added.
+
+import BelfryCore
+import GRDB
+
+enum Schema {
+    /// The number of the newest migration, kept in `PRAGMA user_version` so that an older program
+    /// knows at one look that it must keep its hands off.
+    static let version = 1
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(sql: tables)
+            try db.execute(sql: indexes)
+            try db.execute(sql: "PRAGMA user_version = 1")
+        }
+        return migrator
+    }
+
+    private static let tables = """
+        CREATE TABLE tasks (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, feature TEXT NOT NULL, title TEXT NOT NULL,
+            params TEXT NOT NULL, user_id TEXT NOT NULL, origin TEXT, notify TEXT NOT NULL, labels TEXT NOT NULL,
+            priority INTEGER NOT NULL, task_group TEXT NOT NULL, lane TEXT NOT NULL, hold_count INTEGER NOT NULL,
+            not_before INTEGER, ready INTEGER NOT NULL, status TEXT NOT NULL, progress REAL NOT NULL, message TEXT,
+            result TEXT, error TEXT, attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL, fence INTEGER NOT NULL,
+            revision INTEGER NOT NULL, owner TEXT, lease_boot TEXT, lease_expires INTEGER,
+            cancel_requested INTEGER NOT NULL, on_interrupt TEXT NOT NULL, batch_id TEXT, idempotency_key TEXT,
+            unique_key TEXT, context TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+            started_at INTEGER, finished_at INTEGER
+        ) STRICT;
+        CREATE TABLE attempts (
+            task_number INTEGER NOT NULL, number INTEGER NOT NULL, fence INTEGER NOT NULL, owner TEXT NOT NULL,
+            started_at INTEGER NOT NULL, finished_at INTEGER, outcome TEXT, error TEXT,
+            PRIMARY KEY (task_number, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE dependencies (
+            task_number INTEGER NOT NULL, depends_on INTEGER NOT NULL, PRIMARY KEY (task_number, depends_on)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE batches (
+            id TEXT PRIMARY KEY, title TEXT NOT NULL, total INTEGER NOT NULL, completed INTEGER NOT NULL,
+            failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, created_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE events (
+            position INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, task_id TEXT, json BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE cursors (sink TEXT PRIMARY KEY, epoch TEXT NOT NULL, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE parked (
+            sink TEXT NOT NULL, position INTEGER NOT NULL, reason TEXT NOT NULL, time INTEGER NOT NULL,
+            PRIMARY KEY (sink, position)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// `ready` is 1 where nothing holds a task back. It keeps delayed and held tasks out of the
+    /// claim's index, so that 100,000 of them cost a claim nothing.
+    private static let indexes = """
+        CREATE INDEX tasks_claimable ON tasks (lane, priority DESC, number) WHERE status = 'pending' AND ready = 1;
+        CREATE INDEX tasks_waiting ON tasks (not_before) WHERE status = 'pending' AND ready = 0 AND hold_count = 0;
+        CREATE INDEX tasks_processing ON tasks (number) WHERE status = 'processing';
+        CREATE INDEX tasks_by_status ON tasks (status, number);
+        CREATE INDEX tasks_by_feature ON tasks (feature, number);
+        CREATE INDEX tasks_by_batch ON tasks (batch_id, number) WHERE batch_id IS NOT NULL;
+        CREATE INDEX tasks_by_update ON tasks (updated_at);
+        CREATE UNIQUE INDEX tasks_by_key ON tasks (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+        CREATE INDEX tasks_by_unique_key ON tasks (unique_key) WHERE unique_key IS NOT NULL;
+        CREATE INDEX events_by_task ON events (task_id, position) WHERE task_id IS NOT NULL;
+        """
+}
