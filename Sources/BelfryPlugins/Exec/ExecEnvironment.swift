@@ -1,0 +1,45 @@
+// What a plugin gets to see of the hub's environment: what programs commonly need, and no secrets.
+
+import BelfryCore
+import Glibc
+
+enum ExecEnvironment {
+    /// Names that are passed on; a `*` stands for any ending. Docs/WritingAPlugin.md says so.
+    private static let allowed = [
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*",
+        "DISPLAY",
+        "WAYLAND_DISPLAY", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "CUDA_*", "NVIDIA_*", "HIP_*", "ROCR_*", "LD_LIBRARY_PATH",
+    ]
+
+    /// The part of `environment` that plugins get.
+    static func filtered(_ environment: [String: String]) -> [String: String] {
+        environment.filter { name, _ in
+            allowed.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+        }
+    }
+
+    /// `BELFRY_…`: what this attempt is, and its parameters one by one.
+    static func ofAttempt(_ params: JSONValue, _ context: FeatureContext) -> [String: String] {
+        var variables = [
+            "BELFRY_TASK_ID": context.taskID.rawValue, "BELFRY_FENCE": String(context.fence),
+            "BELFRY_ATTEMPT": String(context.attempt), "BELFRY_FEATURE": context.featureID,
+            "BELFRY_OUTPUT_DIR": context.outputDirectory, "PYTHONUNBUFFERED": "1",
+        ]
+        for (key, value) in params.object ?? [:] {
+            let text = value.string ?? value.text
+            // The kernel takes at most 128 KiB in one variable; stdin has everything.
+            guard text.utf8.count <= 65536, !text.utf8.contains(0) else { continue }
+            variables["BELFRY_PARAM_" + name(key)] = text
+        }
+        return variables
+    }
+
+    private static func name(_ key: String) -> String {
+        String(
+            key.uppercased().unicodeScalars.map { scalar -> Character in
+                ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar) ? Character(scalar) : "_"
+            }
+        )
+    }
+}

@@ -1,0 +1,119 @@
+// The built-in feature `shell`: any command, as if typed where the task was submitted.
+
+public import BelfryCore
+import FoundationEssentials
+import Glibc
+import Subprocess
+
+/// Runs a command in the submitter's directory, umask and environment. Its output is the task's log.
+///
+/// An interrupted command is not run again by itself: running `./deploy.sh` twice is worse than once
+/// too few.
+public struct ShellFeature: Feature {
+    public let descriptor: FeatureDescriptor
+    private let schema: JSONSchema
+    private let launcher: String
+
+    /// - Parameter launcher: the path of belfry-launch.
+    public init(launcher: String) throws {
+        self.launcher = launcher
+        var descriptor = FeatureDescriptor(
+            id: "shell",
+            title: "Run a command",
+            summary: "Any command: belfry run -- COMMAND ARG…"
+        )
+        descriptor.paramsSchema = [
+            "type": "object", "required": ["command"], "additionalProperties": false,
+            "properties": [
+                "command": [
+                    "type": "array", "minItems": 1, "items": ["type": "string"],
+                    "description": "The program and its arguments",
+                ]
+            ],
+        ]
+        descriptor.onInterrupt = .fail
+        self.descriptor = descriptor
+        schema = try JSONSchema(descriptor.paramsSchema)
+    }
+
+    public func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue {
+        let params = try schema.accept(
+            params,
+            workingDirectory: context?.workingDirectory,
+            featureID: descriptor.id
+        )
+        let command = Self.command(params)
+        guard Self.find(command[0], for: context) != nil else {
+            let path = context?.environment?["PATH"] ?? ProcessInfo.processInfo.environment["PATH"] ?? ""
+            throw BelfryError(
+                .invalidParams,
+                "There is no program '\(command[0])' on the PATH: \(path)",
+                fix: "Install it, or give its path.",
+                pointer: "/command/0"
+            )
+        }
+        return params
+    }
+
+    public func params(from arguments: [(key: String, value: String)]) throws -> JSONValue {
+        try schema.coerce(arguments, featureID: descriptor.id)
+    }
+
+    public func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        let command = Self.command(params)
+        guard let program = Self.find(command[0], for: context.submission) else {
+            throw TaskFailure(
+                "cannot_start",
+                "There is no program '\(command[0])'.",
+                fix: "Install it, and retry the task."
+            )
+        }
+        var environment =
+            context.submission?.environment ?? ExecEnvironment.filtered(ProcessInfo.processInfo.environment)
+        environment.merge(ExecEnvironment.ofAttempt([:], context)) { _, own in own }
+        environment["PYTHONUNBUFFERED"] = context.submission?.environment?["PYTHONUNBUFFERED"]
+        let directory = context.submission?.workingDirectory ?? environment["HOME"] ?? "/"
+        var host = ExecHost.Configuration(
+            launcher: launcher,
+            executable: program,
+            arguments: Array(command.dropFirst()),
+            environment: environment,
+            workingDirectory: directory
+        )
+        host.umask = context.submission?.umask ?? 0o022
+        let end = try await ExecHost(configuration: host).run(
+            onLine: { line in
+                if case .progress(let percent, let message) = ExecLine(line) {
+                    context.progress(percent, message)
+                }
+                return true
+            },
+            onError: { context.log($0) },
+            onOutput: { context.log($0) }
+        )
+        if let failure = ExecEnd.failure(end, said: nil, program: command[0]) { throw failure }
+        return TaskResult(value: ["exitCode": 0])
+    }
+
+    private static func command(_ params: JSONValue) -> [String] {
+        (params["command"]?.array ?? []).compactMap(\.string)
+    }
+
+    /// The program as the submitter's shell would find it.
+    private static func find(_ name: String, for context: SubmissionContext?) -> String? {
+        let directory = context?.workingDirectory ?? "/"
+        func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(directory)/\(path)" }
+        if name.contains("/") { return isProgram(absolute(name)) ? absolute(name) : nil }
+        let path = (context?.environment ?? ProcessInfo.processInfo.environment)["PATH"] ?? "/usr/bin:/bin"
+        for part in path.split(separator: ":") {
+            let candidate = absolute("\(part)/\(name)")
+            if isProgram(candidate) { return candidate }
+        }
+        return nil
+    }
+
+    private static func isProgram(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+    }
+}

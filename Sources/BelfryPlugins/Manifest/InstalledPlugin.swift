@@ -1,0 +1,45 @@
+// A manifest bound to where it lies: the one place where `${plugin_dir}` and the command become
+// paths, so that a process is started from absolute names only.
+
+/// A plugin in a directory, ready to be started.
+public struct InstalledPlugin: Sendable, Hashable {
+    public enum Source: String, Sendable {
+        /// Came with Belfry.
+        case bundled
+        /// Installed for every user of the machine.
+        case system
+        /// Installed by this user.
+        case user
+    }
+
+    public var manifest: PluginManifest
+    /// Absolute, without links.
+    public var directory: String
+    /// The program to start, as an absolute path.
+    public var executable: String
+    /// With `${plugin_dir}` replaced.
+    public var arguments: [String]
+    /// With `${plugin_dir}` replaced.
+    public var environment: [String: String]
+    /// Whether the plugin lies at its author's and is used in place.
+    public var isLinked: Bool
+    public var source: Source
+
+    public init(
+        manifest: PluginManifest,
+        directory: String,
+        executable: String,
+        arguments: [String] = [],
+        environment: [String: String] = [:],
+        isLinked: Bool = false,
+        source: Source = .user
+    ) {
+        self.manifest = manifest
+        self.directory = directory
+        self.executable = executable
+        self.arguments = arguments
+        self.environment = environment
+        self.isLinked = isLinked
+        self.source = source
+    }
+}

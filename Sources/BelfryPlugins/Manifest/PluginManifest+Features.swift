@@ -1,0 +1,128 @@
+// The features of a manifest: what tasks can ask for.
+
+import BelfryCore
+
+extension PluginManifest {
+    static func readFeatures(_ fields: ManifestFields, pluginID: String) -> [FeatureEntry] {
+        var entries: [FeatureEntry] = []
+        for members in fields.objects("features") {
+            guard let entry = readFeature(members, pluginID: pluginID) else { continue }
+            if entries.contains(where: { $0.id == entry.id }) {
+                members.mistake(
+                    "id",
+                    "appears twice: \(entry.id)",
+                    fix: "Give each feature an id of its own."
+                )
+            }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private static func readFeature(_ members: ManifestFields, pluginID: String) -> FeatureEntry? {
+        let id = members.string("id", isRequired: true)
+        if let id, !PluginName.isFeatureID(id, of: pluginID) {
+            members.mistake(
+                "id",
+                "is not a feature's id: \(JSONValue.string(id).excerpt)",
+                fix: "Lower-case letters, digits, '-', '_' and '.', starting with a letter or digit; "
+                    + "a '/' only after the plugin's id; at most 128 characters."
+            )
+        }
+        var entry = FeatureEntry(id: id ?? "", title: members.string("title"))
+        entry.summary = members.string("summary") ?? ""
+        entry.onInterrupt = members.choice("on_interrupt", InterruptPolicy.self) ?? entry.onInterrupt
+        entry.concurrency = members.int("concurrency", in: 1...1000)
+        entry.makesFiles = members.bool("makes_files") ?? entry.makesFiles
+        if let timeouts = members.object("timeouts") {
+            entry.idleTimeout = timeouts.seconds("idle_s", in: 0.1...604_800)
+            entry.totalTimeout = timeouts.seconds("total_s", in: 0.1...31_536_000)
+            timeouts.noteUnknown()
+        }
+        entry.retry = readRetry(members)
+        let schema = readParams(members, &entry)
+        entry.examples = readExamples(members, schema)
+        members.noteUnknown()
+        return id == nil ? nil : entry
+    }
+
+    private static func readRetry(_ fields: ManifestFields) -> RetryPolicy {
+        guard let members = fields.object("retry") else { return .never }
+        var retry = RetryPolicy()
+        retry.maxAttempts = members.int("max_attempts", in: 1...1000) ?? retry.maxAttempts
+        retry.initialDelay = members.seconds("initial_delay_s", in: 0...86_400) ?? retry.initialDelay
+        retry.maxDelay = members.seconds("max_delay_s", in: 0...604_800) ?? retry.maxDelay
+        retry.multiplier = members.number("multiplier", in: 1...100) ?? retry.multiplier
+        members.noteUnknown()
+        return retry
+    }
+
+    /// The params' schema, compiled to be sure that it can be.
+    private static func readParams(_ fields: ManifestFields, _ entry: inout FeatureEntry) -> JSONSchema? {
+        guard let source = fields.value("params") else { return nil }
+        let pointer = JSONPointer.appending("params", to: fields.pointer)
+        do {
+            let schema = try JSONSchema(source)
+            entry.paramsSchema = source
+            if source["type"]?.string != "object" {
+                fields.mistake(
+                    "params/type",
+                    "must be \"object\": parameters have names",
+                    fix: "Write \"type\": \"object\"."
+                )
+            }
+            for warning in schema.warnings {
+                fields.reader.warnings.append("\(fields.reader.file): \(pointer)\(warning)")
+            }
+            return schema
+        } catch let error as BelfryError {
+            fields.mistake("params" + (error.pointer ?? ""), error.message, fix: error.fix ?? "")
+        } catch {
+            fields.mistake("params", "\(error)", fix: "Write a JSON Schema.")
+        }
+        return nil
+    }
+
+    private static func readExamples(_ fields: ManifestFields, _ schema: JSONSchema?) -> [Example] {
+        fields.objects("examples").compactMap { members in
+            let title = members.string("title") ?? ""
+            guard let params = members.value("params") else {
+                members.mistake("params", "is missing", fix: "Write {\"title\": …, \"params\": {…}}.")
+                return nil
+            }
+            members.noteUnknown()
+            if let violation = schema?.check(params).first {
+                members.mistake(
+                    "params" + violation.pointer,
+                    violation.sentence,
+                    fix: "Mend the example, or the feature's params."
+                )
+            }
+            return Example(title: title, params: params)
+        }
+    }
+}
+
+/// What ids look like: inert in file names, terminals, addresses and queries.
+enum PluginName {
+    static func isPluginID(_ text: String) -> Bool { text.utf8.count <= 64 && isSegment(text[...]) }
+
+    static func isFeatureID(_ text: String, of pluginID: String) -> Bool {
+        guard text.utf8.count <= 128 else { return false }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.allSatisfy(isSegment) else { return false }
+        return parts.count == 1 || (parts.count == 2 && parts[0] == pluginID)
+    }
+
+    private static func isSegment(_ text: Substring) -> Bool {
+        guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
+        return text.utf8.allSatisfy { byte in
+            isAlphanumeric(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                || byte == UInt8(ascii: ".")
+        }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte)
+    }
+}

@@ -1,0 +1,224 @@
+// Reads plugin.json with every mistake and every oddity collected, because an author who mends one
+// mistake at a time mends for an hour.
+
+public import BelfryCore
+
+extension PluginManifest {
+    /// What became of reading a `plugin.json`.
+    public struct Inspection: Sendable {
+        /// Nil when there are mistakes.
+        public let manifest: PluginManifest?
+        /// Each names the file, the place in it and the fix.
+        public let mistakes: [BelfryError]
+        /// Sentences for people.
+        public let warnings: [String]
+        /// What the file calls the plugin, when it says so, even beside mistakes.
+        public let declaredID: String?
+    }
+
+    /// Reads `plugin.json` in `directory` and tells every mistake in it.
+    public static func inspect(directory: String) -> Inspection {
+        let reader = ManifestReader(file: "\(directory)/\(fileName)")
+        guard let document = reader.document(), let fields = reader.fields(document, at: "") else {
+            return Inspection(manifest: nil, mistakes: reader.mistakes, warnings: [], declaredID: nil)
+        }
+        var manifest = read(fields)
+        manifest?.warnings = reader.warnings
+        let declaredID = document["id"]?.string.flatMap { PluginName.isPluginID($0) ? $0 : nil }
+        return Inspection(
+            manifest: reader.mistakes.isEmpty ? manifest : nil,
+            mistakes: reader.mistakes,
+            warnings: reader.warnings,
+            declaredID: declaredID
+        )
+    }
+
+    /// Every part is read, also after a mistake in another, so that all are told.
+    private static func read(_ fields: ManifestFields) -> PluginManifest? {
+        readFormat(fields)
+        let id = readID(fields)
+        let version = fields.string("version", isRequired: true).flatMap { readVersion($0, fields) }
+        let kind = fields.choice("kind", Kind.self) ?? .feature
+        let runner = fields.object("runner", isRequired: true).flatMap(readRunner)
+        let features = readFeatures(fields, pluginID: id ?? "")
+        checkKind(kind, runner, features, fields)
+        let name = fields.string("name")
+        let rest = (
+            summary: fields.string("summary") ?? "", requires: readRequirements(fields),
+            limits: readLimits(fields),
+            restart: readRestart(fields), venv: readSetup(fields)
+        )
+        fields.noteUnknown(besides: ["$schema", "homepage", "author", "license"])
+        guard let id, let version, let runner else { return nil }
+        var manifest = PluginManifest(
+            id: id,
+            version: version,
+            kind: kind,
+            runner: runner,
+            features: features
+        )
+        manifest.name = name ?? id
+        manifest.summary = rest.summary
+        manifest.requires = rest.requires
+        manifest.limits = rest.limits
+        manifest.restart = rest.restart
+        manifest.venvRequirements = rest.venv
+        return manifest
+    }
+
+    private static func readFormat(_ fields: ManifestFields) {
+        guard let version = fields.int("manifest_version", in: 1...Int.max, isRequired: true) else { return }
+        guard Int64(version) != formatVersion else { return }
+        fields.mistake(
+            "manifest_version",
+            "is \(version); this program reads \(formatVersion)",
+            fix: "Update Belfry, or write \"manifest_version\": \(formatVersion)."
+        )
+    }
+
+    private static func readID(_ fields: ManifestFields) -> String? {
+        guard let id = fields.string("id", isRequired: true) else { return nil }
+        if PluginName.isPluginID(id) { return id }
+        fields.mistake(
+            "id",
+            "is not a plugin's id: \(JSONValue.string(id).excerpt)",
+            fix:
+                "Lower-case letters, digits, '-', '_' and '.', starting with a letter or digit; at most 64 characters."
+        )
+        return nil
+    }
+
+    private static func readVersion(_ text: String, _ fields: ManifestFields) -> PluginVersion? {
+        if let version = PluginVersion(text) { return version }
+        fields.mistake(
+            "version",
+            "is not a version: \(JSONValue.string(text).excerpt)",
+            fix: "Write it like \"1.0.0\"."
+        )
+        return nil
+    }
+
+    private static func readRunner(_ fields: ManifestFields) -> Runner? {
+        let wire = fields.choice("protocol", Runner.Wire.self, isRequired: true)
+        let command = fields.string("command", isRequired: true)
+        if command == "" { fields.mistake("command", "is empty", fix: "Write the program to start.") }
+        let arguments = fields.strings("args")
+        let environment = readEnvironment(fields)
+        fields.checkTemplate("command", command ?? "")
+        for (offset, argument) in arguments.enumerated() { fields.checkTemplate("args/\(offset)", argument) }
+        fields.noteUnknown()
+        guard let wire, let command else { return nil }
+        return Runner(wire: wire, command: command, arguments: arguments, environment: environment)
+    }
+
+    private static func readEnvironment(_ fields: ManifestFields) -> [String: String] {
+        guard let members = fields.object("env") else { return [:] }
+        var environment: [String: String] = [:]
+        for name in members.object.keys {
+            environment[name] = members.string(name)
+            members.checkTemplate(name, environment[name] ?? "")
+            if name.isEmpty || name.contains("=") || name.utf8.contains(0) {
+                members.mistake(name, "is not a variable's name", fix: "Write letters, digits and '_'.")
+            } else if name.hasPrefix("BELFRY_") {
+                members.mistake(name, "is reserved", fix: "Choose a name that does not start with BELFRY_.")
+            }
+        }
+        return environment
+    }
+
+    private static func checkKind(
+        _ kind: Kind,
+        _ runner: Runner?,
+        _ features: [FeatureEntry],
+        _ fields: ManifestFields
+    ) {
+        guard let wire = runner?.wire else { return }
+        if kind == .observer, wire != .observer {
+            fields.mistake(
+                "runner/protocol",
+                "does not fit the kind 'observer'",
+                fix: "Write \"protocol\": \"observer/1\"."
+            )
+        }
+        if kind == .feature, wire == .observer {
+            fields.mistake(
+                "kind",
+                "does not fit the protocol 'observer/1'",
+                fix: "Write \"kind\": \"observer\"."
+            )
+        }
+        if kind == .observer, !features.isEmpty {
+            fields.mistake("features", "must be absent: an observer has none", fix: "Leave it out.")
+        }
+        if kind == .feature, wire == .exec, features.isEmpty,
+            fields.object["features"]?.array?.isEmpty ?? true
+        {
+            fields.mistake(
+                "features",
+                "must name at least one feature",
+                fix: "Add {\"id\": …, \"title\": …, \"params\": {…}}."
+            )
+        }
+    }
+
+    private static func readRequirements(_ fields: ManifestFields) -> Requirements {
+        var requires = Requirements()
+        guard let members = fields.object("requires") else { return requires }
+        if let text = members.string("belfry") {
+            requires.belfry = VersionRange(text)
+            if requires.belfry == nil {
+                members.mistake(
+                    "belfry",
+                    "is not a range of versions: \(JSONValue.string(text).excerpt)",
+                    fix: "Write it like \">=1.0\" or \">=1.0 <2\"."
+                )
+            }
+        }
+        requires.executables = members.strings("executables")
+        for (offset, name) in requires.executables.enumerated() where name.isEmpty || name.contains("/") {
+            members.mistake(
+                "executables/\(offset)",
+                "is not a program's name",
+                fix: "Write the name without a path."
+            )
+        }
+        members.noteUnknown()
+        return requires
+    }
+
+    private static func readLimits(_ fields: ManifestFields) -> Limits {
+        var limits = Limits()
+        limits.cancelGrace = fields.seconds("cancel_grace_s", in: 0...3600) ?? limits.cancelGrace
+        guard let members = fields.object("limits") else { return limits }
+        limits.concurrency = members.int("concurrency", in: 1...1000)
+        limits.memoryMB = members.int("memory_mb", in: 1...1 << 30)
+        limits.addressSpaceMB = members.int("address_space_mb", in: 1...1 << 30)
+        limits.maxLineBytes = members.int("max_line_bytes", in: 1024...1 << 26) ?? limits.maxLineBytes
+        members.noteUnknown()
+        return limits
+    }
+
+    private static func readRestart(_ fields: ManifestFields) -> Restart {
+        var restart = Restart()
+        guard let members = fields.object("restart") else { return restart }
+        restart.max = members.int("max", in: 0...1000) ?? restart.max
+        restart.window = members.seconds("window_s", in: 1...86_400) ?? restart.window
+        members.noteUnknown()
+        return restart
+    }
+
+    private static func readSetup(_ fields: ManifestFields) -> String? {
+        guard let members = fields.object("setup") else { return nil }
+        let path = members.string("venv")
+        members.noteUnknown()
+        guard let path else { return nil }
+        if path.isEmpty || path.hasPrefix("/") || path.split(separator: "/").contains("..") {
+            members.mistake(
+                "venv",
+                "must be a file inside of the plugin",
+                fix: "Write it like \"requirements.txt\"."
+            )
+        }
+        return path
+    }
+}

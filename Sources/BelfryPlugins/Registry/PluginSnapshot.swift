@@ -1,0 +1,116 @@
+// What a scan found: every plugin with its state, broken ones too, because a plugin that vanishes
+// from the list is the hardest to mend.
+
+public import BelfryCore
+
+/// The plugins that were there at one moment.
+public struct PluginSnapshot: Sendable {
+    /// Why a plugin does not serve, and the next step.
+    public struct Problem: Sendable, Hashable {
+        /// A sentence for people.
+        public var reason: String
+        public var fix: String?
+
+        public init(_ reason: String, fix: String? = nil) {
+            self.reason = reason
+            self.fix = fix
+        }
+    }
+
+    public enum State: Sendable, Hashable {
+        /// Can be started.
+        case ready(InstalledPlugin)
+        /// Sound, but something that it needs is not there.
+        case unavailable(Problem)
+        /// Broken, or in conflict with another.
+        case invalid(Problem)
+        /// Switched off by the user.
+        case disabled
+
+        /// As it is shown: `ready`, `unavailable`, `invalid`, `disabled`.
+        public var name: String {
+            switch self {
+            case .ready: "ready"
+            case .unavailable: "unavailable"
+            case .invalid: "invalid"
+            case .disabled: "disabled"
+            }
+        }
+
+        public var problem: Problem? {
+            switch self {
+            case .unavailable(let problem), .invalid(let problem): problem
+            case .ready, .disabled: nil
+            }
+        }
+    }
+
+    /// One plugin's directory.
+    public struct Plugin: Sendable, Hashable {
+        /// What its manifest says; the directory's name when that cannot be read.
+        public var id: String
+        /// Nil when the manifest is invalid.
+        public var manifest: PluginManifest?
+        /// Absolute, without links.
+        public var directory: String
+        public var source: InstalledPlugin.Source
+        /// Whether it is a link to a directory elsewhere.
+        public var isLinked: Bool
+        public var state: State
+        /// Oddities: sentences for people.
+        public var warnings: [String]
+
+        /// For the API.
+        public var json: JSONValue {
+            var object: JSONObject = ["id": .string(id)]
+            object.set("version", manifest.map { .string($0.version.description) })
+            object.set("name", .string(manifest?.name ?? id))
+            object.set("summary", manifest.map { .string($0.summary) })
+            object.set("kind", manifest.map { .string($0.kind.rawValue) })
+            object.set("protocol", manifest.map { .string($0.runner.wire.rawValue) })
+            object.set("state", .string(state.name))
+            object.set("reason", state.problem.map { .string($0.reason) })
+            object.set("fix", state.problem?.fix.map { .string($0) })
+            object.set("directory", .string(directory))
+            object.set("source", .string(source.rawValue))
+            object.set("linked", .bool(isLinked))
+            object.set("features", .array((manifest?.features ?? []).map { .string($0.id) }))
+            object.set("warnings", .array(warnings.map { .string($0) }))
+            return .object(object)
+        }
+    }
+
+    /// By id; of one id the active plugin first.
+    public let plugins: [Plugin]
+
+    /// The plugins that can be started.
+    public var ready: [InstalledPlugin] {
+        plugins.compactMap { plugin in
+            if case .ready(let installed) = plugin.state { return installed }
+            return nil
+        }
+    }
+
+    /// The features that would be there if nothing was wrong, with what is.
+    public var unavailableFeatures: [String: Problem] {
+        var found: [String: Problem] = [:]
+        let served = Set(ready.flatMap { $0.manifest.features.map(\.id) })
+        for plugin in plugins {
+            let disabled = Problem(
+                "its plugin '\(plugin.id)' is disabled",
+                fix: "belfry plugin enable \(plugin.id)"
+            )
+            guard let problem = plugin.state == .disabled ? disabled : plugin.state.problem else { continue }
+            for feature in plugin.manifest?.features ?? [] where !served.contains(feature.id) {
+                found[feature.id] = found[feature.id] ?? problem
+            }
+        }
+        return found
+    }
+
+    /// The active plugin called `id`.
+    public subscript(id: String) -> Plugin? { plugins.first { $0.id == id } }
+
+    /// For the API.
+    public var json: JSONValue { .array(plugins.map(\.json)) }
+}
