@@ -14,7 +14,8 @@ public enum PNGEncoder {
     ///   - text: keyword and value pairs. A keyword has 1…79 printable Latin-1 bytes; other pairs are
     ///     left out. ASCII values become `tEXt` chunks, others `iTXt` in UTF-8.
     /// - Returns: the bytes of the file.
-    public static func encode(width: Int, height: Int, rgb: [UInt8], text: [(String, String)] = []) -> [UInt8] {
+    public static func encode(width: Int, height: Int, rgb: [UInt8], text: [(String, String)] = []) -> [UInt8]
+    {
         precondition(width > 0 && height > 0 && rgb.count == width * height * 3, "not \(width)×\(height) RGB")
         var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
         // 8 bits per sample, colour type 2 (RGB), deflate, adaptive filters, no interlace.

@@ -5,7 +5,8 @@ enum Element: String, CaseIterable, Sendable {
     // Hours
     case dawn, day, sunset, night
     // Sky
-    case sun, moon, stars, milkyWay = "milky way", aurora, clouds, clear, planet, rainbow, birds
+    case milkyWay = "milky way"
+    case sun, moon, stars, aurora, clouds, clear, planet, rainbow, birds
     // Weather and season
     case storm, lightning, rain, snow, fog, winter, autumn, spring
     // Ground
@@ -17,8 +18,10 @@ enum Element: String, CaseIterable, Sendable {
 
     /// Words of two, looked for before single words.
     static let pairs: [String: [Element]] = [
-        "milky way": [.milkyWay], "shooting star": [.stars], "northern light": [.aurora],
-        "polar light": [.aurora], "golden hour": [.sunset], "blue hour": [.night], "full moon": [.moon],
+        "milky way": [.milkyWay, .night], "shooting star": [.stars, .night],
+        "northern light": [.aurora, .night],
+        "polar light": [.aurora, .night],
+        "golden hour": [.sunset], "blue hour": [.night], "full moon": [.moon],
         "crescent moon": [.moon], "light house": [.lighthouse], "sail boat": [.boat],
         "sci fi": [.futuristic], "blue sky": [.day, .clear], "clear sky": [.clear],
         "starry night": [.night, .stars], "cherry blossom": [.spring], "palm tree": [.palms],
@@ -80,6 +83,6 @@ enum Element: String, CaseIterable, Sendable {
         "futuristic": [.futuristic], "future": [.futuristic], "scifi": [.futuristic],
         "cyberpunk": [.city, .futuristic, .night], "utopia": [.city, .futuristic],
         "boat": [.boat], "ship": [.boat], "sailboat": [.boat], "yacht": [.boat], "sailing": [.boat],
-        "sail": [.boat], "sailing boat": [.boat], "lighthouse": [.lighthouse], "beacon": [.lighthouse],
+        "sail": [.boat], "lighthouse": [.lighthouse], "beacon": [.lighthouse],
     ]
 }

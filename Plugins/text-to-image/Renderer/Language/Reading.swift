@@ -25,9 +25,13 @@ struct Reading: Sendable, Equatable {
                 index += 1
                 continue
             }
+            let known = elements.count + excluded.count
             index += take(words[index...], negated: negated)
-            // "no clouds or birds" goes on; "no clouds, a boat" does not.
-            negated = negated && Self.joins.contains(words[min(index, words.count - 1)])
+            // A refusal holds up to the thing refused, and on to the next after "or":
+            // "no dark clouds or birds, a boat" has a boat.
+            let found = elements.count + excluded.count > known
+            let next = index < words.count ? words[index] : ","
+            negated = negated && next != "," && (!found || next == "or" || next == "nor")
         }
         elements.removeAll { excluded.contains($0) }
     }
@@ -92,8 +96,7 @@ struct Reading: Sendable, Equatable {
         return forms
     }
 
-    private static let negations: Set = ["no", "without", "not"]
-    private static let joins: Set = ["or", "and", "nor", "a", "any"]
+    private static let negations: Set = ["no", "without"]
 
     private static let colourSynonyms: [String: String] = [
         "golden": "gold", "amber": "gold", "yellow": "gold", "crimson": "red", "scarlet": "red",

@@ -1,0 +1,6 @@
+// The plugin's program.
+
+import BelfryPluginKit
+import TextToImage
+
+await PluginMain.serve(TextToImageFeature())
