@@ -15,6 +15,7 @@ let collections: Target.Dependency = .product(name: "OrderedCollections", packag
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -45,12 +46,90 @@ let package = Package(
     targets: [
         .target(name: "BelfryCore", dependencies: [collections], swiftSettings: swift),
         .target(
-            name: "BelfryService", dependencies: ["BelfryCore", deque, lifecycle, logging], swiftSettings: swift),
+            name: "BelfryService",
+            dependencies: ["BelfryCore", deque, lifecycle, logging],
+            swiftSettings: swift
+        ),
         .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
         .target(
             name: "BelfryServer",
             dependencies: ["BelfryAPI", "BelfryCore", httpTypes, hummingbird, lifecycle, logging, nioCore],
-            swiftSettings: swift),
+            swiftSettings: swift
+        ),
+        .target(name: "BelfrySQLite", dependencies: ["BelfryCore", grdb], swiftSettings: swift),
+        .target(name: "BelfryTesting", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .target(
+            name: "BelfryPlugins",
+            dependencies: ["BelfryCore", subprocess, system],
+            swiftSettings: swift
+        ),
+        .target(name: "BelfryPluginKit", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "BelfryFileSink", dependencies: ["BelfryCore", "CZlib"], swiftSettings: swift),
+        .target(name: "BelfryStdoutSink", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .executableTarget(
+            name: "belfryd",
+            dependencies: [
+                "BelfryAPI", "BelfryCore", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite", "BelfryServer",
+                "BelfryService", "BelfryStdoutSink", arguments, lifecycle, logging, signals, toml,
+            ],
+            swiftSettings: swift
+        ),
+        .executableTarget(
+            name: "belfry",
+            dependencies: ["BelfryAPI", "BelfryCore", "BelfryStdoutSink", arguments],
+            swiftSettings: swift
+        ),
+        .executableTarget(name: "belfry-launch"),
+        // Bundled plugins.
+        .target(
+            name: "ProceduralRenderer",
+            dependencies: ["CZlib"],
+            path: "Plugins/text-to-image/Renderer",
+            swiftSettings: swift
+        ),
+        .target(
+            name: "TextToImage",
+            dependencies: ["BelfryCore", "ProceduralRenderer"],
+            path: "Plugins/text-to-image/Sources/TextToImage",
+            swiftSettings: swift
+        ),
+        .executableTarget(
+            name: "belfry-text-to-image",
+            dependencies: ["BelfryPluginKit", "TextToImage"],
+            path: "Plugins/text-to-image/Sources/Main",
+            swiftSettings: swift
+        ),
+
+        // Tests, as Sources are.
         .testTarget(name: "BelfryCoreTests", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .testTarget(
+            name: "BelfryTestingTests",
+            dependencies: ["BelfryCore", "BelfryTesting"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfrySQLiteTests",
+            dependencies: ["BelfryCore", "BelfrySQLite", "BelfryTesting"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "LaunchTests",
+            dependencies: ["BelfryCore", "belfry-launch"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "ProceduralRendererTests",
+            dependencies: ["ProceduralRenderer", "CZlib"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "BelfryAPI", "BelfryCore", "belfry", "belfry-launch", "belfry-text-to-image", "belfryd", grdb,
+                subprocess, system,
+            ],
+            swiftSettings: swift
+        ),
     ]
 )

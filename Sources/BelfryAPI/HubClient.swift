@@ -27,7 +27,10 @@ public struct HubClient: Sendable {
     ///
     /// - Throws: as ``send(_:_:body:)``.
     public func open(
-        _ method: String, _ path: String, body: JSONValue? = nil, accept: String = "application/json"
+        _ method: String,
+        _ path: String,
+        body: JSONValue? = nil,
+        accept: String = "application/json"
     ) throws -> HubStream {
         let socket = try HubSocket(connectingTo: socketPath)
         let bytes = body?.encoded ?? []
@@ -67,8 +70,10 @@ public final class HubSocket {
         let bytes = Array(path.utf8)
         guard bytes.count <= Places.maxSocketPath else {
             throw BelfryError(
-                .invalidPlace, "The path of the hub's socket is too long: \(path)",
-                fix: "Set BELFRY_RUNTIME_DIR to a shorter path.")
+                .invalidPlace,
+                "The path of the hub's socket is too long: \(path)",
+                fix: "Set BELFRY_RUNTIME_DIR to a shorter path."
+            )
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         let result = withUnsafePointer(to: &address) { pointer in
@@ -84,18 +89,26 @@ public final class HubSocket {
     private static func connectError(_ code: Int32, path: String) -> BelfryError {
         switch code {
         case ENOENT, ECONNREFUSED, ENOTDIR:
-            BelfryError(.noHub, "No hub is running.", fix: "Submitting a task starts one: belfry run FEATURE key=value …")
+            BelfryError(
+                .noHub,
+                "No hub is running.",
+                fix: "Submitting a task starts one: belfry run FEATURE key=value …"
+            )
         default:
             BelfryError(
-                .invalidPlace, "Cannot connect to the hub at \(path): \(String(cString: strerror(code))).",
-                fix: "See: belfry doctor")
+                .invalidPlace,
+                "Cannot connect to the hub at \(path): \(String(cString: strerror(code))).",
+                fix: "See: belfry doctor"
+            )
         }
     }
 
     func write(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let sent = rest.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if sent < 0, errno == EINTR { continue }
             // The hub may have answered early (a body that is too large) and closed: read that answer.
             guard sent > 0 else { return }
@@ -114,7 +127,10 @@ public final class HubSocket {
             }
             if failure == EINTR { continue }
             if failure != 0 {
-                throw BelfryError(.noHub, "The connection to the hub broke: \(String(cString: strerror(failure))).")
+                throw BelfryError(
+                    .noHub,
+                    "The connection to the hub broke: \(String(cString: strerror(failure)))."
+                )
             }
             return bytes
         }

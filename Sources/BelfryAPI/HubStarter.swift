@@ -9,11 +9,23 @@ public struct HubStarter: Sendable {
     public let places: Places
     /// The directory of `belfryd`; `belfry-launch` is there or in `../libexec/belfry`.
     public let programs: String
+    /// The environment that the hub gets.
+    public let environment: [String: String]
 
-    public init(places: Places, programs: String) {
+    /// - Parameter environment: the caller's; what belongs to its terminal is left out.
+    public init(places: Places, programs: String, environment: [String: String]) {
         self.places = places
         self.programs = programs
+        self.environment = environment.filter {
+            !Self.ofTheTerminal.contains($0.key) && !$0.key.hasPrefix("SSH_")
+        }
     }
+
+    private static let ofTheTerminal: Set<String> = [
+        "_", "PWD", "OLDPWD", "SHLVL", "TERM", "TERM_PROGRAM", "COLORTERM", "COLUMNS", "LINES", "TMUX",
+        "TMUX_PANE",
+        "STY", "WINDOWID", "LD_PRELOAD", "LD_LIBRARY_PATH",
+    ]
 
     /// The directory of the running program, or `BELFRY_BIN_DIR`.
     public static func programsDirectory(environment: [String: String]) -> String {
@@ -50,8 +62,10 @@ public struct HubStarter: Sendable {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw BelfryError(
-                .notWritable, "Cannot open \(path): \(String(cString: strerror(errno))).",
-                fix: "Make \(places.runtime) writable, or set BELFRY_RUNTIME_DIR.")
+                .notWritable,
+                "Cannot open \(path): \(String(cString: strerror(errno))).",
+                fix: "Make \(places.runtime) writable, or set BELFRY_RUNTIME_DIR."
+            )
         }
         while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
         return descriptor
@@ -64,8 +78,10 @@ public struct HubStarter: Sendable {
             let hub = Self.program("belfryd", in: programs)
         else {
             throw BelfryError(
-                .noHub, "The programs belfryd and belfry-launch are not beside belfry in \(programs).",
-                fix: "Install Belfry as a whole (make install), or set BELFRY_BIN_DIR.")
+                .noHub,
+                "The programs belfryd and belfry-launch are not beside belfry in \(programs).",
+                fix: "Install Belfry as a whole (make install), or set BELFRY_BIN_DIR."
+            )
         }
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
@@ -73,7 +89,8 @@ public struct HubStarter: Sendable {
         }
         defer { close(ends[0]) }
         let arguments = [
-            launcher, "detach", "--log", places.hubLog, "--keep-fd", "3", "--", hub, "--autostarted", "--ready-fd", "3",
+            launcher, "detach", "--log", places.hubLog, "--keep-fd", "3", "--", hub, "--autostarted",
+            "--ready-fd", "3",
         ]
         let pid = try launch(arguments, passing: ends[1])
         close(ends[1])
@@ -96,8 +113,9 @@ public struct HubStarter: Sendable {
         posix_spawn_file_actions_adddup2(&actions, high, 3)
         var pid = pid_t()
         let pointers = arguments.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        let code = posix_spawn(&pid, arguments[0], &actions, nil, pointers, environ)
+        let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for pointer in pointers + variables { free(pointer) } }
+        let code = posix_spawn(&pid, arguments[0], &actions, nil, pointers, variables)
         guard code == 0 else {
             throw BelfryError(.noHub, "Cannot start \(arguments[0]): \(String(cString: strerror(code))).")
         }

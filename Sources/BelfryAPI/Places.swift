@@ -44,7 +44,9 @@ public struct Places: Sendable, Hashable {
         runtime =
             Self.absolute(environment["BELFRY_RUNTIME_DIR"])
             ?? Self.absolute(environment["XDG_RUNTIME_DIR"]).map { $0 + "/belfry" } ?? Self.runtimeFallback()
-        systemConfigFiles = Self.list(environment["XDG_CONFIG_DIRS"], or: "/etc/xdg").map { $0 + "/belfry/config.toml" }
+        systemConfigFiles = Self.list(environment["XDG_CONFIG_DIRS"], or: "/etc/xdg").map {
+            $0 + "/belfry/config.toml"
+        }
         systemPlugins = Self.list(environment["XDG_DATA_DIRS"], or: "/usr/local/share:/usr/share")
             .map { $0 + "/belfry/plugins" }
     }
@@ -56,7 +58,9 @@ public struct Places: Sendable, Hashable {
     }
 
     private static func list(_ value: String?, or fallback: String) -> [String] {
-        (value?.isEmpty == false ? value! : fallback).split(separator: ":").compactMap { absolute(String($0)) }
+        (value?.isEmpty == false ? value! : fallback).split(separator: ":").compactMap {
+            absolute(String($0))
+        }
     }
 
     private static func homeFromPasswd() -> String? {
@@ -85,7 +89,8 @@ public struct Places: Sendable, Hashable {
                 .invalidPlace,
                 "The path of the hub's socket is \(socket.utf8.count) bytes long; a Unix socket's may have "
                     + "\(Self.maxSocketPath): \(socket)",
-                fix: "Set BELFRY_RUNTIME_DIR to a shorter path, such as /tmp/belfry-\(getuid()).")
+                fix: "Set BELFRY_RUNTIME_DIR to a shorter path, such as /tmp/belfry-\(getuid())."
+            )
         }
         try Self.makePrivateDirectory(runtime)
     }
@@ -115,15 +120,21 @@ public struct Places: Sendable, Hashable {
         var info = stat()
         guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == getuid() else {
             throw BelfryError(
-                .invalidPlace, "\(path) is not a directory of yours.",
-                fix: "Remove it, or set BELFRY_RUNTIME_DIR and BELFRY_STATE_DIR to directories that are yours.")
+                .invalidPlace,
+                "\(path) is not a directory of yours.",
+                fix:
+                    "Remove it, or set BELFRY_RUNTIME_DIR and BELFRY_STATE_DIR to directories that are yours."
+            )
         }
         if info.st_mode & 0o077 != 0, chmod(path, 0o700) != 0 { throw cannotMake(path, errno) }
     }
 
     private static func cannotMake(_ path: String, _ code: Int32) -> BelfryError {
         BelfryError(
-            .notWritable, "Cannot make the directory \(path): \(String(cString: strerror(code))).",
-            fix: "Make its parent writable, or set BELFRY_STATE_DIR and BELFRY_RUNTIME_DIR to directories that are.")
+            .notWritable,
+            "Cannot make the directory \(path): \(String(cString: strerror(code))).",
+            fix:
+                "Make its parent writable, or set BELFRY_STATE_DIR and BELFRY_RUNTIME_DIR to directories that are."
+        )
     }
 }

@@ -18,8 +18,11 @@ extension BelfryError {
     public init?(problem: JSONValue) {
         guard let code = problem["code"]?.string else { return nil }
         self.init(
-            Code(code), problem["detail"]?.string ?? problem["title"]?.string ?? code,
-            fix: problem["fix"]?.string, pointer: problem["pointer"]?.string)
+            Code(code),
+            problem["detail"]?.string ?? problem["title"]?.string ?? code,
+            fix: problem["fix"]?.string,
+            pointer: problem["pointer"]?.string
+        )
     }
 
     private var title: String {

@@ -45,7 +45,12 @@ extension BackgroundTask {
         let reader = JSONReader(json, what: "task")
         var new = try NewTask(json: json)
         new.title = json["title"]?.string ?? ""
-        self.init(new, id: try reader.taskID("id"), number: try reader.int("number"), at: try reader.time("createdAt"))
+        self.init(
+            new,
+            id: try reader.taskID("id"),
+            number: try reader.int("number"),
+            at: try reader.time("createdAt")
+        )
         guard let status = TaskStatus(rawValue: try reader.string("status")) else {
             throw reader.error("status", "a task status")
         }
@@ -75,8 +80,13 @@ extension NewTask {
             throw BelfryError(.invalidRequest, "A submission must be a JSON object.")
         }
         for key in members.keys where !Self.keys.contains(key) {
-            let hint = NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
-            throw BelfryError(.invalidRequest, "A submission has no field '\(key)'\(hint)", pointer: "/\(key)")
+            let hint =
+                NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
+            throw BelfryError(
+                .invalidRequest,
+                "A submission has no field '\(key)'\(hint)",
+                pointer: "/\(key)"
+            )
         }
         try self.init(json: json)
         context = try json["context"].map(SubmissionContext.init(json:))
@@ -90,7 +100,9 @@ extension NewTask {
     init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "submission")
         self.init(featureID: try reader.string("featureId"), params: json["params"] ?? [:])
-        func optional<Value>(_ key: String, _ expected: String, _ read: (JSONValue) -> Value?) throws -> Value? {
+        func optional<Value>(_ key: String, _ expected: String, _ read: (JSONValue) -> Value?) throws
+            -> Value?
+        {
             guard let value = json[key], !value.isNull else { return nil }
             guard let read = read(value) else { throw reader.error(key, expected) }
             return read
@@ -99,10 +111,14 @@ extension NewTask {
         title = try optional("title", "a string", \.string) ?? ""
         userID = try optional("userId", "a string", \.string) ?? ""
         origin = try optional("origin", "a string", \.string)
-        notify = try optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) } ?? .full
-        labels = try optional("labels", "a list of strings") { value in
-            value.array.flatMap { items in items.allSatisfy { $0.string != nil } ? items.compactMap(\.string) : nil }
-        } ?? []
+        notify =
+            try optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) } ?? .full
+        labels =
+            try optional("labels", "a list of strings") { value in
+                value.array.flatMap { items in
+                    items.allSatisfy { $0.string != nil } ? items.compactMap(\.string) : nil
+                }
+            } ?? []
         priority = try optional("priority", "a whole number") { $0.int.map { Int(clamping: $0) } } ?? 0
         group = try optional("group", "a string", \.string) ?? "default"
         notBefore = try optional("notBefore", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
@@ -174,7 +190,8 @@ extension ProgressUpdate {
     /// `{"schema":1,"type":"task.progress",…}`: a line of the stream that has no position.
     public var json: JSONValue {
         var object: JSONObject = [
-            "schema": .int(TaskEvent.schemaVersion), "time": .string(time.description), "type": "task.progress",
+            "schema": .int(TaskEvent.schemaVersion), "time": .string(time.description),
+            "type": "task.progress",
             "task": task.json,
         ]
         object.set("percent", percent.map { .double($0) })
@@ -183,9 +200,14 @@ extension ProgressUpdate {
     }
 
     public init(json: JSONValue) throws {
-        guard let task = json["task"] else { throw JSONReader(json, what: "progress").error("task", "an object") }
+        guard let task = json["task"] else {
+            throw JSONReader(json, what: "progress").error("task", "an object")
+        }
         self.init(
-            task: try TaskSummary(json: task), percent: json["percent"]?.double, message: json["message"]?.string,
-            time: try JSONReader(json, what: "progress").time("time"))
+            task: try TaskSummary(json: task),
+            percent: json["percent"]?.double,
+            message: json["message"]?.string,
+            time: try JSONReader(json, what: "progress").time("time")
+        )
     }
 }

@@ -55,7 +55,10 @@ struct EventRoutes {
     private func stream(_ request: Request) async throws -> Response {
         let isSSE = request.headers[.accept]?.contains("text/event-stream") ?? false
         var wish = Wish(
-            follows: request.query("follow") != "false", progress: request.isTrue("progress"), isSSE: isSSE)
+            follows: request.query("follow") != "false",
+            progress: request.isTrue("progress"),
+            isSSE: isSSE
+        )
         if let name = request.query("task") { wish.taskID = try await backend.find(name).id }
         let source = backend.reader(after: try start(of: request), wantsProgress: wish.progress)
         let type = isSSE ? "text/event-stream" : "application/x-ndjson"
@@ -69,8 +72,10 @@ struct EventRoutes {
         if let text = request.headers[HTTPField.Name("Last-Event-ID")!] ?? request.query("after") {
             guard let cursor = EventCursor(text) else {
                 throw BelfryError(
-                    .invalidRequest, "'\(text)' is not a cursor.",
-                    fix: "Use one that belfry tail --show-cursor printed.")
+                    .invalidRequest,
+                    "'\(text)' is not a cursor.",
+                    fix: "Use one that belfry tail --show-cursor printed."
+                )
             }
             return cursor
         }
@@ -118,22 +123,26 @@ struct EventRoutes {
         let path = backend.logPath(of: task.id, attempt: attempt)
         let headers: HTTPFields = [.contentType: "application/octet-stream"]
         let follows = request.isTrue("follow")
-        return Response(status: .ok, headers: headers, body: ResponseBody { writer in
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                let signals = backend.logSignals(of: task.id)
-                var offset = 0
-                offset = try await copyLog(path, from: offset, to: &writer)
-                if follows, try await isRunning(task, attempt: attempt) {
-                    for await _ in signals.cancelOnGracefulShutdown() {
-                        // Asked before the copy: what came before the end is in the file by then.
-                        let isOver = try await !isRunning(task, attempt: attempt)
-                        offset = try await copyLog(path, from: offset, to: &writer)
-                        if isOver { break }
+        return Response(
+            status: .ok,
+            headers: headers,
+            body: ResponseBody { writer in
+                try await request.body.consumeWithCancellationOnInboundClose { _ in
+                    let signals = backend.logSignals(of: task.id)
+                    var offset = 0
+                    offset = try await copyLog(path, from: offset, to: &writer)
+                    if follows, try await isRunning(task, attempt: attempt) {
+                        for await _ in signals.cancelOnGracefulShutdown() {
+                            // Asked before the copy: what came before the end is in the file by then.
+                            let isOver = try await !isRunning(task, attempt: attempt)
+                            offset = try await copyLog(path, from: offset, to: &writer)
+                            if isOver { break }
+                        }
                     }
                 }
+                try await writer.finish(nil)
             }
-            try await writer.finish(nil)
-        })
+        )
     }
 
     private func isRunning(_ task: BackgroundTask, attempt: Int) async throws -> Bool {
@@ -141,7 +150,9 @@ struct EventRoutes {
         return now.attempt <= attempt && !now.status.isFinal
     }
 
-    private func copyLog(_ path: String, from start: Int, to writer: inout any ResponseBodyWriter) async throws -> Int {
+    private func copyLog(_ path: String, from start: Int, to writer: inout any ResponseBodyWriter)
+        async throws -> Int
+    {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return start }
         defer { close(descriptor) }

@@ -16,7 +16,9 @@ public struct HubServer: Service {
 
     /// - Parameter onRunning: called once, when requests are answered.
     public init(
-        backend: any HubBackend, socketPath: String, logger: Logger,
+        backend: any HubBackend,
+        socketPath: String,
+        logger: Logger,
         onRunning: @escaping @Sendable () async -> Void = {}
     ) {
         var logger = logger
@@ -24,9 +26,13 @@ public struct HubServer: Service {
         logger.logLevel = max(logger.logLevel, .notice)
         application = Application(
             responder: Self.router(backend).buildResponder(),
-            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socketPath), serverName: nil),
+            configuration: ApplicationConfiguration(
+                address: .unixDomainSocket(path: socketPath),
+                serverName: nil
+            ),
             onServerRunning: { _ in await onRunning() },
-            logger: logger)
+            logger: logger
+        )
     }
 
     public func run() async throws { try await application.run() }
@@ -45,11 +51,19 @@ public struct HubServer: Service {
     /// - Parameter write: gets the body bit by bit.
     /// - Returns: the HTTP status.
     public static func answer(
-        _ method: String, _ path: String, body: [UInt8], from backend: any HubBackend, logger: Logger,
+        _ method: String,
+        _ path: String,
+        body: [UInt8],
+        from backend: any HubBackend,
+        logger: Logger,
         write: @escaping @Sendable ([UInt8]) -> Void
     ) async throws -> Int {
         let head = HTTPRequest(
-            method: HTTPRequest.Method(method) ?? .get, scheme: "http", authority: "hub", path: path)
+            method: HTTPRequest.Method(method) ?? .get,
+            scheme: "http",
+            authority: "hub",
+            path: path
+        )
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(bytes: body)))
         let context = HubContext(source: OfflineSource(logger: logger))
         let response = try await router(backend).buildResponder().respond(to: request, context: context)

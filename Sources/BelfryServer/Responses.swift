@@ -18,13 +18,19 @@ extension Response {
     init(json: JSONValue, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) {
         var headers = headers
         headers[.contentType] = "application/json"
-        self.init(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.encoded)))
+        self.init(
+            status: status,
+            headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.encoded))
+        )
     }
 
     init(problem error: BelfryError) {
         self.init(
-            status: HTTPResponse.Status(code: error.httpStatus), headers: [.contentType: "application/problem+json"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: error.problem.encoded)))
+            status: HTTPResponse.Status(code: error.httpStatus),
+            headers: [.contentType: "application/problem+json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: error.problem.encoded))
+        )
     }
 }
 
@@ -52,7 +58,9 @@ extension Request {
         guard let text = query(name) else { return fallback }
         guard let value = Int(text), range.contains(value) else {
             throw BelfryError(
-                .invalidRequest, "'\(name)' must be a number from \(range.lowerBound) to \(range.upperBound).")
+                .invalidRequest,
+                "'\(name)' must be a number from \(range.lowerBound) to \(range.upperBound)."
+            )
         }
         return value
     }
@@ -63,7 +71,9 @@ struct ProblemMiddleware: RouterMiddleware {
     typealias Context = HubContext
 
     func handle(
-        _ request: Request, context: HubContext, next: (Request, HubContext) async throws -> Response
+        _ request: Request,
+        context: HubContext,
+        next: (Request, HubContext) async throws -> Response
     ) async throws -> Response {
         do { return try await next(request, context) } catch let error as BelfryError {
             return Response(problem: error)
@@ -74,7 +84,10 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch is CancellationError {
             return Response(problem: BelfryError(.shuttingDown, "The hub is shutting down."))
         } catch {
-            context.logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            context.logger.error(
+                "a request failed",
+                metadata: ["path": "\(request.uri.path)", "error": "\(error)"]
+            )
             return Response(problem: BelfryError(.internalError, "The hub could not answer: \(error)"))
         }
     }

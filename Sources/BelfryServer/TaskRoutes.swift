@@ -25,7 +25,9 @@ struct TaskRoutes {
 
     private static let cursorHeader = HTTPField.Name("Belfry-Cursor")!
 
-    private func cursorHeaders(_ cursor: EventCursor) -> HTTPFields { [Self.cursorHeader: cursor.description] }
+    private func cursorHeaders(_ cursor: EventCursor) -> HTTPFields {
+        [Self.cursorHeader: cursor.description]
+    }
 
     // MARK: Submitting
 
@@ -44,12 +46,21 @@ struct TaskRoutes {
         guard json["params"] == nil, let pairs = arguments.array else {
             throw BelfryError(.invalidRequest, "Give either params or arguments.", pointer: "/arguments")
         }
-        new.params = try backend.params(of: new.featureID, from: try pairs.map { pair in
-            guard let pair = pair.array, pair.count == 2, let key = pair[0].string, let value = pair[1].string else {
-                throw BelfryError(.invalidRequest, "Each argument must be [key, value].", pointer: "/arguments")
+        new.params = try backend.params(
+            of: new.featureID,
+            from: try pairs.map { pair in
+                guard let pair = pair.array, pair.count == 2, let key = pair[0].string,
+                    let value = pair[1].string
+                else {
+                    throw BelfryError(
+                        .invalidRequest,
+                        "Each argument must be [key, value].",
+                        pointer: "/arguments"
+                    )
+                }
+                return (key, value)
             }
-            return (key, value)
-        })
+        )
         return new
     }
 
@@ -89,14 +100,20 @@ struct TaskRoutes {
         for word in (request.query("status") ?? "").split(separator: ",") {
             guard let status = TaskStatus(rawValue: String(word)) else {
                 let all = TaskStatus.allCases.map(\.rawValue).joined(separator: ", ")
-                throw BelfryError(.invalidRequest, "There is no status '\(word)'.", fix: "Use one of: \(all).")
+                throw BelfryError(
+                    .invalidRequest,
+                    "There is no status '\(word)'.",
+                    fix: "Use one of: \(all)."
+                )
             }
             query.statuses.insert(status)
         }
         query.featureID = request.query("feature")
         query.label = request.query("label")
         if let text = request.query("batch") {
-            guard let id = BatchID(text) else { throw BelfryError(.invalidRequest, "'\(text)' is not a batch's id.") }
+            guard let id = BatchID(text) else {
+                throw BelfryError(.invalidRequest, "'\(text)' is not a batch's id.")
+            }
             query.batchID = id
         }
         query.activeSince = request.query("activeSince").flatMap { Timestamp($0) }
@@ -147,11 +164,15 @@ struct TaskRoutes {
         }
         var filter = ClearFilter()
         if let words = json["filter"]?["statuses"]?.array {
-            filter.statuses = Set(words.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) }.filter(\.isFinal))
+            filter.statuses = Set(
+                words.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) }.filter(\.isFinal)
+            )
             guard filter.statuses.count == words.count else {
                 throw BelfryError(
-                    .invalidRequest, "Only completed, failed and cancelled tasks can be removed.",
-                    pointer: "/filter/statuses")
+                    .invalidRequest,
+                    "Only completed, failed and cancelled tasks can be removed.",
+                    pointer: "/filter/statuses"
+                )
             }
         }
         filter.finishedBefore = json["filter"]?["finishedBefore"]?.string.flatMap { Timestamp($0) }

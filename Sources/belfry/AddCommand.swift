@@ -6,8 +6,10 @@ import BelfryCore
 
 struct AddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Submits a task and prints its number and id.",
-        usage: "belfry add FEATURE key=value …\n       belfry add -- COMMAND ARG…")
+        commandName: "add",
+        abstract: "Submits a task and prints its number and id.",
+        usage: "belfry add FEATURE key=value …\n       belfry add -- COMMAND ARG…"
+    )
 
     @OptionGroup var options: SubmissionOptions
     @Flag(help: "Print the whole task as JSON.") var json = false

@@ -6,20 +6,30 @@ import BelfryCore
 
 struct BatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "batch", abstract: "Submits many tasks as one batch: all are accepted, or none.",
+        commandName: "batch",
+        abstract: "Submits many tasks as one batch: all are accepted, or none.",
         usage: """
             belfry batch FEATURE --from FILE [key=value …]
             belfry batch FEATURE --each PARAM [key=value …] -- VALUE…
-            """)
+            """
+    )
 
     @Argument(help: "The feature that does the work.") var feature: String
-    @Argument(help: ArgumentHelp("Parameters that all tasks share.", valueName: "key=value")) var arguments: [String] = []
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("With --each: one task for each value.", valueName: "value"))
+    @Argument(help: ArgumentHelp("Parameters that all tasks share.", valueName: "key=value")) var arguments:
+        [String] = []
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp("With --each: one task for each value.", valueName: "value")
+    )
     var values: [String] = []
 
-    @Option(help: "JSON Lines, one task's parameters a line, or CSV with a header; '-' is the standard input.")
+    @Option(
+        help: "JSON Lines, one task's parameters a line, or CSV with a header; '-' is the standard input."
+    )
     var from: String?
-    @Option(help: ArgumentHelp("The parameter that takes a value of its own in each task.", valueName: "param"))
+    @Option(
+        help: ArgumentHelp("The parameter that takes a value of its own in each task.", valueName: "param")
+    )
     var each: String?
     @Option(help: "What the batch is called.") var title: String?
     @Flag(help: "Print the answer as JSON.") var json = false
@@ -51,7 +61,9 @@ struct BatchCommand: ParsableCommand {
         body.set("title", title.map { .string($0) })
         let answer = try session.submit("POST", "/v1/batches", body: .object(body)).answer
         let numbers = (answer["tasks"]?.array ?? []).compactMap { $0["number"]?.int }
-        if json { Output.json(answer) } else {
+        if json {
+            Output.json(answer)
+        } else {
             Output.line("\(numbers.first ?? 0)-\(numbers.last ?? 0)\t\(answer["batch"]?["id"]?.string ?? "")")
         }
         guard wait, !numbers.isEmpty else { return }
@@ -75,7 +87,9 @@ struct BatchCommand: ParsableCommand {
     private func merged(_ params: JSONValue) -> JSONValue {
         var object = params.object ?? [:]
         for argument in arguments {
-            guard let pair = SubmissionOptions.pair(argument).array, let key = pair[0].string else { continue }
+            guard let pair = SubmissionOptions.pair(argument).array, let key = pair[0].string else {
+                continue
+            }
             if object[key] == nil { object[key] = (try? JSONValue(parsing: pair[1].string ?? "")) ?? pair[1] }
         }
         return .object(object)
@@ -98,9 +112,13 @@ struct BatchCommand: ParsableCommand {
         return try rows.dropFirst().enumerated().map { index, row in
             guard row.count == header.count else {
                 throw BelfryError(
-                    .invalidRequest, "Row \(index + 2) has \(row.count) fields; the header has \(header.count).")
+                    .invalidRequest,
+                    "Row \(index + 2) has \(row.count) fields; the header has \(header.count)."
+                )
             }
-            let cells = zip(header, row).filter { !$0.1.isEmpty }.map { JSONValue.array([.string($0.0), .string($0.1)]) }
+            let cells = zip(header, row).filter { !$0.1.isEmpty }.map {
+                JSONValue.array([.string($0.0), .string($0.1)])
+            }
             return .array(cells + arguments.map(SubmissionOptions.pair))
         }
     }

@@ -17,12 +17,14 @@ struct Belfry: ParsableCommand {
             """,
         version: BelfryVersion.current,
         subcommands: [
-            RunCommand.self, AddCommand.self, BatchCommand.self, ListCommand.self, ShowCommand.self, LogCommand.self,
+            RunCommand.self, AddCommand.self, BatchCommand.self, ListCommand.self, ShowCommand.self,
+            LogCommand.self,
             WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self, TailCommand.self,
             FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
             DoctorCommand.self,
         ],
-        defaultSubcommand: SummaryCommand.self)
+        defaultSubcommand: SummaryCommand.self
+    )
 }
 
 @main
@@ -50,7 +52,8 @@ enum Main {
 /// Words that other tools' users type, answered with ours.
 enum Synonyms {
     private static let ours = [
-        "kill": "cancel", "rm": "clear", "remove": "clear", "clean": "clear", "follow": "log -f", "ls": "list",
+        "kill": "cancel", "rm": "clear", "remove": "clear", "clean": "clear", "follow": "log -f",
+        "ls": "list",
         "logs": "log", "restart": "retry (a task), or stop (the hub)", "start": "run", "submit": "add",
         "enqueue": "add", "ps": "list", "events": "tail", "watch": "tail", "features": "feature list",
         "plugins": "plugin list", "sinks": "sink list",

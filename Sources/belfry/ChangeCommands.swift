@@ -6,7 +6,9 @@ import BelfryCore
 
 struct CancelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cancel", abstract: "Cancels tasks: pending ones at once, running ones as soon as they stop.")
+        commandName: "cancel",
+        abstract: "Cancels tasks: pending ones at once, running ones as soon as they stop."
+    )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String]
 
@@ -20,7 +22,9 @@ struct CancelCommand: ParsableCommand {
 
 struct RetryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retry", abstract: "Runs finished tasks again, each with a new budget of attempts.")
+        commandName: "retry",
+        abstract: "Runs finished tasks again, each with a new budget of attempts."
+    )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String]
 
@@ -37,7 +41,9 @@ struct RetryCommand: ParsableCommand {
 
 struct ClearCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "clear", abstract: "Removes completed tasks with their result files and logs.")
+        commandName: "clear",
+        abstract: "Removes completed tasks with their result files and logs."
+    )
 
     @Argument(help: "Only these: numbers, ids, ranges such as 12-20.") var tasks: [String] = []
     @Flag(help: "Failed and cancelled tasks as well.") var all = false
@@ -46,20 +52,29 @@ struct ClearCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
-        let statuses: [JSONValue] = all || !tasks.isEmpty ? ["completed", "failed", "cancelled"] : ["completed"]
+        let statuses: [JSONValue] =
+            all || !tasks.isEmpty ? ["completed", "failed", "cancelled"] : ["completed"]
         if dryRun {
             let count = try count(session, statuses.compactMap(\.string))
             return Output.line("\(count) tasks would be removed, with their result files and logs")
         }
-        if !yes, !(try Confirmation.ask("Remove tasks with their result files and logs?")) { throw ExitCode(ExitStatus.failure) }
+        if !yes, !(try Confirmation.ask("Remove tasks with their result files and logs?")) {
+            throw ExitCode(ExitStatus.failure)
+        }
         var filter: JSONObject = ["statuses": .array(statuses)]
         if !tasks.isEmpty { filter["tasks"] = .array(try session.names(tasks).map { .string($0) }) }
-        let answer = try session.ask("POST", "/v1/tasks:bulk", body: ["action": "remove", "filter": .object(filter)])
+        let answer = try session.ask(
+            "POST",
+            "/v1/tasks:bulk",
+            body: ["action": "remove", "filter": .object(filter)]
+        )
         Output.line("\(answer["removed"]?.int ?? 0) tasks removed")
     }
 
     private func count(_ session: Session, _ statuses: [String]) throws -> Int {
-        if !tasks.isEmpty { return try session.names(tasks).filter { try session.task($0).status.isFinal }.count }
+        if !tasks.isEmpty {
+            return try session.names(tasks).filter { try session.task($0).status.isFinal }.count
+        }
         let counts = try session.ask("GET", "/v1/status")["tasks"]
         return statuses.reduce(0) { $0 + Int(counts?[$1]?.int ?? 0) }
     }

@@ -7,8 +7,10 @@ import Glibc
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Looks for what is wrong and says how to mend it.",
-        discussion: "The exit status is 0 when nothing is wrong that keeps tasks from running.")
+        commandName: "doctor",
+        abstract: "Looks for what is wrong and says how to mend it.",
+        discussion: "The exit status is 0 when nothing is wrong that keeps tasks from running."
+    )
 
     func run() throws {
         let session = Session()
@@ -45,8 +47,13 @@ struct DoctorCommand: ParsableCommand {
     private func programs(_ session: Session, _ report: inout Report) {
         let directory = HubStarter.programsDirectory(environment: session.environment)
         for name in ["belfryd", "belfry-launch"] {
-            if let path = HubStarter.program(name, in: directory) { report.ok("\(name): \(path)") } else {
-                report.bad("\(name) is not in \(directory)", "install Belfry as a whole (make install), or set BELFRY_BIN_DIR")
+            if let path = HubStarter.program(name, in: directory) {
+                report.ok("\(name): \(path)")
+            } else {
+                report.bad(
+                    "\(name) is not in \(directory)",
+                    "install Belfry as a whole (make install), or set BELFRY_BIN_DIR"
+                )
             }
         }
     }
@@ -54,19 +61,30 @@ struct DoctorCommand: ParsableCommand {
     private func directories(_ session: Session, _ report: inout Report) {
         report.check("socket's directory: \(session.places.runtime)") { try session.places.prepareRuntime() }
         if session.environment["XDG_RUNTIME_DIR", default: ""].isEmpty {
-            report.hint("XDG_RUNTIME_DIR is not set; \(session.places.runtime) is used", "log in through a session manager, or set it")
+            report.hint(
+                "XDG_RUNTIME_DIR is not set; \(session.places.runtime) is used",
+                "log in through a session manager, or set it"
+            )
         }
         report.check("state: \(session.places.state)") {
             try session.places.prepareState()
             guard access(session.places.state, W_OK) == 0 else {
-                throw BelfryError(.notWritable, "\(session.places.state) is not writable.", fix: "make it yours: chown, chmod u+w")
+                throw BelfryError(
+                    .notWritable,
+                    "\(session.places.state) is not writable.",
+                    fix: "make it yours: chown, chmod u+w"
+                )
             }
         }
         var info = statvfs()
         if statvfs(session.places.state, &info) == 0 {
             let free = Int64(info.f_bavail) * Int64(info.f_frsize)
             let text = "free space for state and results: \(Format.size(free))"
-            if free < 256 << 20 { report.bad(text, "free some: belfry clear, or move BELFRY_STATE_DIR") } else { report.ok(text) }
+            if free < 256 << 20 {
+                report.bad(text, "free some: belfry clear, or move BELFRY_STATE_DIR")
+            } else {
+                report.ok(text)
+            }
         }
     }
 
@@ -75,16 +93,27 @@ struct DoctorCommand: ParsableCommand {
             let status = try session.client.send("GET", "/v1/status")
             report.ok("hub: \(status["version"]?.string ?? "?"), process \(status["pid"]?.int ?? 0)")
             if let version = status["version"]?.string, version != BelfryVersion.current {
-                report.hint("the hub is version \(version), this is \(BelfryVersion.current)", "belfry stop; the next submission starts the new one")
+                report.hint(
+                    "the hub is version \(version), this is \(BelfryVersion.current)",
+                    "belfry stop; the next submission starts the new one"
+                )
             }
-            for warning in status["warnings"]?.array ?? [] { report.hint(warning.string ?? "", "mend the configuration") }
+            for warning in status["warnings"]?.array ?? [] {
+                report.hint(warning.string ?? "", "mend the configuration")
+            }
             for sink in status["sinks"]?.array ?? [] where sink["condition"]?.string == "failing" {
-                report.bad("the sink \(sink["name"]?.string ?? "") fails: \(sink["lastError"]?.string ?? "")", "see the reason; it goes on by itself")
+                report.bad(
+                    "the sink \(sink["name"]?.string ?? "") fails: \(sink["lastError"]?.string ?? "")",
+                    "see the reason; it goes on by itself"
+                )
             }
         } catch let error as BelfryError where error.code == .noHub {
             report.ok("hub: none runs; a submission starts one")
         } catch {
-            report.bad("the hub does not answer: \(error)", "belfry stop, or look at \(session.places.hubLog)")
+            report.bad(
+                "the hub does not answer: \(error)",
+                "belfry stop, or look at \(session.places.hubLog)"
+            )
         }
     }
 
@@ -93,8 +122,13 @@ struct DoctorCommand: ParsableCommand {
             for plugin in try session.ask("GET", "/v1/plugins")["plugins"]?.array ?? [] {
                 let name = plugin["id"]?.string ?? plugin["directory"]?.string ?? "?"
                 let state = plugin["state"]?.string ?? "?"
-                if state == "ready" { report.ok("plugin \(name)") } else {
-                    report.hint("plugin \(name) is \(state): \(plugin["reason"]?.string ?? "")", plugin["fix"]?.string ?? "see the reason")
+                if state == "ready" {
+                    report.ok("plugin \(name)")
+                } else {
+                    report.hint(
+                        "plugin \(name) is \(state): \(plugin["reason"]?.string ?? "")",
+                        plugin["fix"]?.string ?? "see the reason"
+                    )
                 }
             }
         } catch let error as BelfryError {

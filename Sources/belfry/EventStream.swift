@@ -29,7 +29,11 @@ struct EventStream {
         var failures = 0
         while true {
             do {
-                let stream = try session.client.open("GET", path(follow: true), accept: "application/x-ndjson")
+                let stream = try session.client.open(
+                    "GET",
+                    path(follow: true),
+                    accept: "application/x-ndjson"
+                )
                 if failures > 0 { Output.note("belfry: the hub is back") }
                 failures = 0
                 if try pass(stream, to: body) == .stop { return }
@@ -59,8 +63,10 @@ struct EventStream {
             "/v1/events",
             [
                 ("follow", follow ? nil : "false"), ("progress", withProgress ? "true" : nil),
-                ("task", taskID?.rawValue), ("after", cursor?.description), ("last", cursor == nil ? last : nil),
-            ])
+                ("task", taskID?.rawValue), ("after", cursor?.description),
+                ("last", cursor == nil ? last : nil),
+            ]
+        )
     }
 
     private mutating func pass(_ stream: HubStream, to body: (Line) throws -> Next) throws -> Next {
@@ -75,8 +81,11 @@ struct EventStream {
         if type == "task.progress" { return try body(.progress(try ProgressUpdate(json: json))) }
         if type == "gap" {
             let gap = EventGap(
-                epoch: json["epoch"]?.string ?? "", from: json["from"]?.int ?? 0, to: json["to"]?.int ?? 0,
-                reason: json["reason"]?.string.flatMap(EventGap.Reason.init) ?? .pruned)
+                epoch: json["epoch"]?.string ?? "",
+                from: json["from"]?.int ?? 0,
+                to: json["to"]?.int ?? 0,
+                reason: json["reason"]?.string.flatMap(EventGap.Reason.init) ?? .pruned
+            )
             cursor = EventCursor(epoch: gap.epoch, position: gap.to)
             return try body(.gap(gap))
         }

@@ -15,17 +15,35 @@ struct StatusCommand: ParsableCommand {
         let status = try session.client.send("GET", "/v1/status")
         if json { return Output.json(status) }
         func line(_ name: String, _ text: String) {
-            Output.line(name + String(repeating: " ", count: max(1, 10 - name.count)) + text, isBuffered: true)
+            Output.line(
+                name + String(repeating: " ", count: max(1, 10 - name.count)) + text,
+                isBuffered: true
+            )
         }
-        line("hub", "\(status["version"]?.string ?? "?")  process \(status["pid"]?.int ?? 0), up since \(status["startedAt"]?.string ?? "?")")
+        line(
+            "hub",
+            "\(status["version"]?.string ?? "?")  process \(status["pid"]?.int ?? 0), up since \(status["startedAt"]?.string ?? "?")"
+        )
         line("socket", session.places.socket)
-        line("store", "\(status["store"]?["path"]?.string ?? "?")  (\(status["store"]?["engine"]?.string ?? "?"))")
+        line(
+            "store",
+            "\(status["store"]?["path"]?.string ?? "?")  (\(status["store"]?["engine"]?.string ?? "?"))"
+        )
         let tasks = TaskStatus.allCases.map { "\(status["tasks"]?[$0.rawValue]?.int ?? 0) \($0.rawValue)" }
         line("tasks", tasks.joined(separator: ", "))
-        line("slots", "\(status["worker"]?["running"]?.int ?? 0) of \(status["worker"]?["concurrency"]?.int ?? 0) in use")
-        line("events", "\(status["store"]?["newest"]?.int ?? 0), epoch \(status["store"]?["epoch"]?.string ?? "?")")
+        line(
+            "slots",
+            "\(status["worker"]?["running"]?.int ?? 0) of \(status["worker"]?["concurrency"]?.int ?? 0) in use"
+        )
+        line(
+            "events",
+            "\(status["store"]?["newest"]?.int ?? 0), epoch \(status["store"]?["epoch"]?.string ?? "?")"
+        )
         for sink in status["sinks"]?.array ?? [] {
-            line("sink", "\(sink["name"]?.string ?? "")  \(sink["condition"]?.string ?? ""), lag \(sink["lag"]?.int ?? 0)")
+            line(
+                "sink",
+                "\(sink["name"]?.string ?? "")  \(sink["condition"]?.string ?? ""), lag \(sink["lag"]?.int ?? 0)"
+            )
         }
         for warning in status["warnings"]?.array ?? [] { line("warning", warning.string ?? "") }
         Output.flush()
@@ -34,11 +52,15 @@ struct StatusCommand: ParsableCommand {
 
 struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Ends the hub gracefully; unfinished tasks go on when it is back.")
+        commandName: "stop",
+        abstract: "Ends the hub gracefully; unfinished tasks go on when it is back."
+    )
 
     func run() throws {
         let session = Session()
-        do { _ = try session.client.send("POST", "/v1/stop") } catch let error as BelfryError where error.code == .noHub {
+        do { _ = try session.client.send("POST", "/v1/stop") } catch let error as BelfryError
+            where error.code == .noHub
+        {
             return Output.note("No hub is running.")
         }
         // The kernel gives us the hub's lock the moment it is gone.
@@ -53,8 +75,11 @@ struct StopCommand: ParsableCommand {
 
 struct SinkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sink", abstract: "Where events go, and how far each has got.",
-        subcommands: [SinkListCommand.self], defaultSubcommand: SinkListCommand.self)
+        commandName: "sink",
+        abstract: "Where events go, and how far each has got.",
+        subcommands: [SinkListCommand.self],
+        defaultSubcommand: SinkListCommand.self
+    )
 }
 
 struct SinkListCommand: ParsableCommand {

@@ -7,7 +7,10 @@ import BelfryStdoutSink
 import Glibc
 
 struct ListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists tasks, newest first.")
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "Lists tasks, newest first."
+    )
 
     @Option(help: "Only these: pending, processing, completed, failed, cancelled; several with commas.")
     var status: String?
@@ -22,7 +25,11 @@ struct ListCommand: ParsableCommand {
         let session = Session()
         let path = URLText.make(
             "/v1/tasks",
-            [("status", status), ("feature", feature), ("label", label), ("batch", batch), ("limit", String(limit))])
+            [
+                ("status", status), ("feature", feature), ("label", label), ("batch", batch),
+                ("limit", String(limit)),
+            ]
+        )
         let page = try session.ask("GET", path)
         if json { return Output.json(page) }
         TaskList.print(page, color: color.isOn(for: 1, environment: session.environment))
@@ -32,13 +39,19 @@ struct ListCommand: ParsableCommand {
 
 struct SummaryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "summary", abstract: "Unfinished tasks and the last day's.", shouldDisplay: false)
+        commandName: "summary",
+        abstract: "Unfinished tasks and the last day's.",
+        shouldDisplay: false
+    )
 
     func run() throws {
         let session = Session()
         let yesterday = SystemWallClock().now.adding(.seconds(-86_400))
         let path = URLText.make("/v1/tasks", [("activeSince", yesterday.description), ("limit", "20")])
-        TaskList.print(try session.ask("GET", path), color: ColorChoice.auto.isOn(for: 1, environment: session.environment))
+        TaskList.print(
+            try session.ask("GET", path),
+            color: ColorChoice.auto.isOn(for: 1, environment: session.environment)
+        )
     }
 }
 
@@ -47,7 +60,9 @@ enum TaskList {
     static func print(_ page: JSONValue, color: Bool) {
         let tasks = (page["tasks"]?.array ?? []).compactMap { try? BackgroundTask(json: $0) }
         guard !tasks.isEmpty else {
-            return Output.note("No background tasks. Tasks will appear here when you start them: belfry run FEATURE key=value …")
+            return Output.note(
+                "No background tasks. Tasks will appear here when you start them: belfry run FEATURE key=value …"
+            )
         }
         var table = Table(["#", "STATUS", "FEATURE", "DONE", "UPDATED", "TITLE"])
         for task in tasks {

@@ -6,7 +6,9 @@ import BelfryCore
 
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "log", abstract: "Prints what a task wrote to its log.")
+        commandName: "log",
+        abstract: "Prints what a task wrote to its log."
+    )
 
     @Argument(help: "A number, an id, or last.") var task: String
     @Flag(name: .shortAndLong, help: "Follow until the attempt ends.") var follow = false
@@ -15,7 +17,9 @@ struct LogCommand: ParsableCommand {
     func run() throws {
         let session = Session()
         let path = URLText.make(
-            "/v1/tasks/\(URLText.encode(task))/log", [("attempt", attempt.map(String.init)), ("follow", follow ? "true" : nil)])
+            "/v1/tasks/\(URLText.encode(task))/log",
+            [("attempt", attempt.map(String.init)), ("follow", follow ? "true" : nil)]
+        )
         do {
             let stream = try session.client.open("GET", path)
             while let bytes = try stream.next() { Output.bytes(bytes) }

@@ -13,8 +13,10 @@ struct OfflineHub {
         let programs = HubStarter.programsDirectory(environment: session.environment)
         guard let hub = HubStarter.program("belfryd", in: programs) else {
             throw BelfryError(
-                .noHub, "No hub is running, and there is no belfryd in \(programs).",
-                fix: "Install Belfry as a whole (make install), or set BELFRY_BIN_DIR.")
+                .noHub,
+                "No hub is running, and there is no belfryd in \(programs).",
+                fix: "Install Belfry as a whole (make install), or set BELFRY_BIN_DIR."
+            )
         }
         let output = try run([hub, "answer", method, path], input: body?.encoded ?? [])
         guard let newline = output.firstIndex(of: 0x0A),
@@ -71,7 +73,7 @@ enum FileBytes {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            let count = read(descriptor, &buffer, buffer.count)
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { return bytes }
             bytes += buffer[..<count]

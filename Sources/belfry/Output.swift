@@ -59,7 +59,8 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
         case .always: true
         case .never: false
         case .auto:
-            environment["NO_COLOR", default: ""].isEmpty && environment["TERM"] != "dumb" && isatty(descriptor) != 0
+            environment["NO_COLOR", default: ""].isEmpty && environment["TERM"] != "dumb"
+                && isatty(descriptor) != 0
         }
     }
 }
@@ -78,7 +79,8 @@ struct Table {
         for row in rows {
             let cells = columns.map { column in
                 column == columns.last
-                    ? row[column] : row[column] + String(repeating: " ", count: widths[column] - row[column].count)
+                    ? row[column]
+                    : row[column] + String(repeating: " ", count: widths[column] - row[column].count)
             }
             var text = cells.joined(separator: "  ")
             while text.last == " " { text.removeLast() }
@@ -97,7 +99,8 @@ enum Format {
         if seconds < 10 { return "\((seconds * 10).rounded() / 10) s" }
         if whole < 60 { return "\(whole) s" }
         if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-        return whole < 86_400 ? "\(whole / 3600) h \(whole / 60 % 60) min" : "\(whole / 86_400) d \(whole / 3600 % 24) h"
+        return whole < 86_400
+            ? "\(whole / 3600) h \(whole / 60 % 60) min" : "\(whole / 86_400) d \(whole / 3600 % 24) h"
     }
 
     static func ago(_ time: Timestamp) -> String {

@@ -7,8 +7,11 @@ import Glibc
 
 struct FeatureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "feature", abstract: "What can be run, and its parameters.",
-        subcommands: [FeatureListCommand.self, FeatureShowCommand.self], defaultSubcommand: FeatureListCommand.self)
+        commandName: "feature",
+        abstract: "What can be run, and its parameters.",
+        subcommands: [FeatureListCommand.self, FeatureShowCommand.self],
+        defaultSubcommand: FeatureListCommand.self
+    )
 }
 
 struct FeatureListCommand: ParsableCommand {
@@ -33,7 +36,10 @@ struct FeatureListCommand: ParsableCommand {
 }
 
 struct FeatureShowCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Shows a feature's parameters.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Shows a feature's parameters."
+    )
 
     @Argument(help: "The feature's id.") var feature: String
     @Flag(help: "Print JSON, with the parameters' JSON Schema.") var json = false
@@ -50,14 +56,17 @@ struct FeatureShowCommand: ParsableCommand {
         for (name, property) in schema["properties"]?.object ?? [:] {
             table.add([
                 required.contains(name) ? "\(name) (required)" : name, type(property),
-                property["default"]?.text ?? "", property["description"]?.string ?? property["title"]?.string ?? "",
+                property["default"]?.text ?? "",
+                property["description"]?.string ?? property["title"]?.string ?? "",
             ])
         }
         table.print()
     }
 
     private func type(_ property: JSONValue) -> String {
-        if let values = property["enum"]?.array { return values.map { $0.string ?? $0.text }.joined(separator: "|") }
+        if let values = property["enum"]?.array {
+            return values.map { $0.string ?? $0.text }.joined(separator: "|")
+        }
         let name = property["type"]?.string ?? "any"
         let format = property["format"]?.string.map { " (\($0))" } ?? ""
         switch (property["minimum"]?.text, property["maximum"]?.text) {
@@ -69,13 +78,18 @@ struct FeatureShowCommand: ParsableCommand {
 
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugin", abstract: "Plugins: programs that bring features.",
+        commandName: "plugin",
+        abstract: "Plugins: programs that bring features.",
         subcommands: [PluginListCommand.self, PluginAddCommand.self, PluginRemoveCommand.self],
-        defaultSubcommand: PluginListCommand.self)
+        defaultSubcommand: PluginListCommand.self
+    )
 }
 
 struct PluginListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the plugins and their states.")
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "Lists the plugins and their states."
+    )
 
     @Flag(help: "Print JSON.") var json = false
 
@@ -87,7 +101,8 @@ struct PluginListCommand: ParsableCommand {
             let isLinked = plugin["linked"]?.bool == true
             table.add([
                 plugin["id"]?.string ?? "", plugin["version"]?.string ?? "", plugin["state"]?.string ?? "",
-                (plugin["source"]?.string ?? "") + (isLinked ? ", linked" : ""), plugin["directory"]?.string ?? "",
+                (plugin["source"]?.string ?? "") + (isLinked ? ", linked" : ""),
+                plugin["directory"]?.string ?? "",
             ])
         }
         table.print()
@@ -101,8 +116,10 @@ struct PluginListCommand: ParsableCommand {
 
 struct PluginAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Adds a plugin from a directory.",
-        discussion: "A plugin runs programs as you. Add only what you would run yourself.")
+        commandName: "add",
+        abstract: "Adds a plugin from a directory.",
+        discussion: "A plugin runs programs as you. Add only what you would run yourself."
+    )
 
     @Argument(help: "The directory that has its plugin.json.") var directory: String
     @Flag(help: "Use it where it is instead of copying it: for who writes it.") var link = false
@@ -115,13 +132,21 @@ struct PluginAddCommand: ParsableCommand {
         }
         defer { free(resolved) }
         let path = String(cString: resolved)
-        let manifest = try JSONValue(parsing: (try? FileBytes.read(path + "/plugin.json")) ?? Array("{}".utf8))
+        let manifest = try JSONValue(
+            parsing: (try? FileBytes.read(path + "/plugin.json")) ?? Array("{}".utf8)
+        )
         let command = manifest["runner"]?["command"]?.string ?? "?"
         let arguments = (manifest["runner"]?["args"]?.array ?? []).compactMap(\.string).joined(separator: " ")
-        if !yes, !(try Confirmation.ask("The plugin \(path) will run as you: \(command) \(arguments)\nAdd it?")) {
+        if !yes,
+            !(try Confirmation.ask("The plugin \(path) will run as you: \(command) \(arguments)\nAdd it?"))
+        {
             throw ExitCode(ExitStatus.failure)
         }
-        let answer = try session.ask("POST", "/v1/plugins", body: ["directory": .string(path), "link": .bool(link)])
+        let answer = try session.ask(
+            "POST",
+            "/v1/plugins",
+            body: ["directory": .string(path), "link": .bool(link)]
+        )
         let features = (answer["features"]?.array ?? []).compactMap { $0.string ?? $0["id"]?.string }
         Output.line("added \(answer["id"]?.string ?? path): \(features.joined(separator: ", "))")
         if let reason = answer["reason"]?.string { Output.note("It cannot run yet: \(reason)") }
@@ -129,13 +154,18 @@ struct PluginAddCommand: ParsableCommand {
 }
 
 struct PluginRemoveCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "remove", abstract: "Removes a plugin of yours.")
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Removes a plugin of yours."
+    )
 
     @Argument(help: "The plugin's id.") var plugin: String
     @Flag(help: "Do not ask.") var yes = false
 
     func run() throws {
-        if !yes, !(try Confirmation.ask("Remove the plugin \(plugin)?")) { throw ExitCode(ExitStatus.failure) }
+        if !yes, !(try Confirmation.ask("Remove the plugin \(plugin)?")) {
+            throw ExitCode(ExitStatus.failure)
+        }
         _ = try Session().ask("DELETE", "/v1/plugins/\(URLText.encode(plugin))")
         Output.line("removed \(plugin)")
     }
@@ -145,7 +175,11 @@ enum Confirmation {
     /// Asks on the terminal; without one the answer must be given as `--yes`.
     static func ask(_ question: String) throws -> Bool {
         guard isatty(0) != 0 else {
-            throw BelfryError(.invalidRequest, question.split(separator: "\n").first.map(String.init) ?? question, fix: "Give --yes to say so in a script.")
+            throw BelfryError(
+                .invalidRequest,
+                question.split(separator: "\n").first.map(String.init) ?? question,
+                fix: "Give --yes to say so in a script."
+            )
         }
         Output.note(question + " [y/N] ")
         return readLine()?.lowercased().hasPrefix("y") ?? false

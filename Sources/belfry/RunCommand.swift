@@ -7,12 +7,14 @@ import Glibc
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Submits a task, follows it and prints the path of its result.",
+        commandName: "run",
+        abstract: "Submits a task, follows it and prints the path of its result.",
+        usage: "belfry run FEATURE key=value …\n       belfry run -- COMMAND ARG…",
         discussion: """
             Ctrl-C stops following; the task goes on. A second Ctrl-C within two seconds cancels it.
             The exit status is 0 when the task completed, 1 when it failed or was cancelled.
-            """,
-        usage: "belfry run FEATURE key=value …\n       belfry run -- COMMAND ARG…")
+            """
+    )
 
     @OptionGroup var options: SubmissionOptions
     @Flag(help: "Print the finished task as JSON.") var json = false
@@ -48,7 +50,9 @@ enum Outcome {
                 BelfryError(
                     BelfryError.Code(task.error?.code ?? "failed"),
                     "#\(task.number) \(task.featureID) failed: \(task.error?.message ?? "no reason was given")",
-                    fix: task.error?.fix ?? "See its log: belfry log \(task.number)"))
+                    fix: task.error?.fix ?? "See its log: belfry log \(task.number)"
+                )
+            )
             throw ExitCode(ExitStatus.failure)
         case .cancelled:
             Output.note("belfry: #\(task.number) \(task.featureID) was cancelled")
@@ -74,10 +78,17 @@ enum Detach {
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         let watch = Unmanaged.passRetained(Box(Watch(task: task, client: client)))
         var thread = pthread_t()
-        pthread_create(&thread, nil, { pointer in
-            if let pointer { Detach.wait(Unmanaged<Box<Watch>>.fromOpaque(pointer).takeRetainedValue().value) }
-            return nil
-        }, watch.toOpaque())
+        pthread_create(
+            &thread,
+            nil,
+            { pointer in
+                if let pointer {
+                    Detach.wait(Unmanaged<Box<Watch>>.fromOpaque(pointer).takeRetainedValue().value)
+                }
+                return nil
+            },
+            watch.toOpaque()
+        )
         pthread_detach(thread)
     }
 
@@ -93,7 +104,9 @@ enum Detach {
         var received: Int32 = 0
         sigwait(&signals, &received)
         let number = watch.task.number
-        Output.note("\n#\(number) goes on in the background. Cancel it: belfry cancel \(number) (or Ctrl-C again now)")
+        Output.note(
+            "\n#\(number) goes on in the background. Cancel it: belfry cancel \(number) (or Ctrl-C again now)"
+        )
         var patience = timespec(tv_sec: 2, tv_nsec: 0)
         if sigtimedwait(&signals, nil, &patience) == SIGINT {
             _ = try? watch.client.send("POST", "/v1/tasks/\(watch.task.id)/cancel")

@@ -31,11 +31,15 @@ struct Session {
     }
 
     /// Sends a submission, starting the hub if none runs.
-    func submit(_ method: String, _ path: String, body: JSONValue) throws -> (answer: JSONValue, cursor: EventCursor?) {
+    func submit(_ method: String, _ path: String, body: JSONValue) throws -> (
+        answer: JSONValue, cursor: EventCursor?
+    ) {
         let stream: HubStream
-        do { stream = try client.open(method, path, body: body) } catch let error as BelfryError where error.code == .noHub {
+        do { stream = try client.open(method, path, body: body) } catch let error as BelfryError
+            where error.code == .noHub
+        {
             let programs = HubStarter.programsDirectory(environment: environment)
-            try HubStarter(places: places, programs: programs).start()
+            try HubStarter(places: places, programs: programs, environment: environment).start()
             stream = try client.open(method, path, body: body)
         }
         let cursor = stream.header("belfry-cursor").flatMap { EventCursor($0) }
@@ -44,7 +48,9 @@ struct Session {
 
     /// Asks a hub that runs, or the store when none does.
     func ask(_ method: String, _ path: String, body: JSONValue? = nil) throws -> JSONValue {
-        do { return try client.send(method, path, body: body) } catch let error as BelfryError where error.code == .noHub {
+        do { return try client.send(method, path, body: body) } catch let error as BelfryError
+            where error.code == .noHub
+        {
             return try Self.parse(try OfflineHub(session: self).answer(method, path, body: body))
         }
     }
@@ -64,9 +70,15 @@ struct Session {
     func names(_ words: [String]) throws -> [String] {
         try words.flatMap { word -> [String] in
             let ends = word.split(separator: "-")
-            guard ends.count == 2, let first = Int64(ends[0]), let last = Int64(ends[1]) else { return [word] }
+            guard ends.count == 2, let first = Int64(ends[0]), let last = Int64(ends[1]) else {
+                return [word]
+            }
             guard first <= last, last - first < 10_000 else {
-                throw BelfryError(.invalidRequest, "'\(word)' is not a range of tasks.", fix: "Write it like 12-20.")
+                throw BelfryError(
+                    .invalidRequest,
+                    "'\(word)' is not a range of tasks.",
+                    fix: "Write it like 12-20."
+                )
             }
             return (first...last).map(String.init)
         }

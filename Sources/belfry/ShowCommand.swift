@@ -6,7 +6,10 @@ import BelfryCore
 import BelfryStdoutSink
 
 struct ShowCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Shows everything about tasks.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Shows everything about tasks."
+    )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String]
     @Flag(help: "Print JSON.") var json = false
@@ -33,8 +36,13 @@ struct ShowCommand: ParsableCommand {
         field("task", "#\(task.number)  \(task.id)")
         field("feature", task.featureID)
         field("title", task.title)
-        field("status", "\(TaskList.symbol(task.status)) \(task.status.rawValue)\(task.isCancelRequested ? ", cancelling" : "")")
-        if task.status == .processing { field("progress", "\(Format.percent(task.progress))  \(task.message ?? "")") }
+        field(
+            "status",
+            "\(TaskList.symbol(task.status)) \(task.status.rawValue)\(task.isCancelRequested ? ", cancelling" : "")"
+        )
+        if task.status == .processing {
+            field("progress", "\(Format.percent(task.progress))  \(task.message ?? "")")
+        }
         field("attempt", "\(task.attempt) of \(task.maxAttempts)")
         field("not before", task.notBefore?.description)
         field("labels", task.labels.joined(separator: ", "))
@@ -45,7 +53,10 @@ struct ShowCommand: ParsableCommand {
         field("took", task.duration.map { Format.duration($0.seconds) })
         field("params", task.params.text)
         for artifact in task.result?.artifacts ?? [] {
-            field("result", Format.path(artifact.uri) + (artifact.size.map { "  (\(Format.size($0)))" } ?? ""))
+            field(
+                "result",
+                Format.path(artifact.uri) + (artifact.size.map { "  (\(Format.size($0)))" } ?? "")
+            )
         }
         field("value", task.result?.value?.text)
         field("error", task.error.map { "\($0.code): \($0.message)" })
@@ -54,7 +65,9 @@ struct ShowCommand: ParsableCommand {
         Output.flush()
     }
 
-    private func showAttempts(of task: BackgroundTask, _ session: Session, _ field: (String, String?) -> Void) throws {
+    private func showAttempts(of task: BackgroundTask, _ session: Session, _ field: (String, String?) -> Void)
+        throws
+    {
         guard task.attempt > 1 else { return }
         let answer = try session.ask("GET", "/v1/tasks/\(task.id)/attempts")
         for attempt in answer["attempts"]?.array ?? [] {

@@ -1,6 +1,7 @@
 // What `run` and `add` share: a feature with its parameters, or a command.
 
 import ArgumentParser
+import BelfryAPI
 import BelfryCore
 
 struct SubmissionOptions: ParsableArguments {
@@ -10,10 +11,18 @@ struct SubmissionOptions: ParsableArguments {
     @Argument(help: ArgumentHelp("The feature's parameters.", valueName: "key=value"))
     var arguments: [String] = []
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("A command to run instead of a feature.", valueName: "command"))
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp("A command to run instead of a feature.", valueName: "command")
+    )
     var command: [String] = []
 
-    @Option(help: ArgumentHelp("The parameters as a JSON object; '-' reads it from the standard input.", valueName: "json"))
+    @Option(
+        help: ArgumentHelp(
+            "The parameters as a JSON object; '-' reads it from the standard input.",
+            valueName: "json"
+        )
+    )
     var params: String?
 
     @Option(help: "What the task is called in lists and popups.")

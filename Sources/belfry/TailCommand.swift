@@ -1,18 +1,24 @@
 // belfry tail: the event stream on a terminal or in a pipe.
 
 import ArgumentParser
+import BelfryAPI
 import BelfryCore
 import BelfryStdoutSink
 import Glibc
 
 struct TailCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tail", abstract: "Prints the last events, then follows.",
+        commandName: "tail",
+        abstract: "Prints the last events, then follows.",
         discussion: """
             Survives a restart of the hub without a gap or a repeat. For the log of one task use: belfry log -f TASK
-            """)
+            """
+    )
 
-    @Option(name: .short, help: ArgumentHelp("How many past events to print first: a number or all.", valueName: "n"))
+    @Option(
+        name: .short,
+        help: ArgumentHelp("How many past events to print first: a number or all.", valueName: "n")
+    )
     var lines = "10"
     @Flag(inversion: .prefixedNo, help: "Wait for new events.") var follow = true
     @Flag(help: "One JSON object a line.") var json = false
@@ -40,7 +46,11 @@ struct TailCommand: ParsableCommand {
         stream.cursor = afterCursor.flatMap { EventCursor($0) }
         stream.last = lines
         stream.retries = !noRetry
-        let printer = EventPrinter(json: json, utc: utc, color: color.isOn(for: 1, environment: session.environment))
+        let printer = EventPrinter(
+            json: json,
+            utc: utc,
+            color: color.isOn(for: 1, environment: session.environment)
+        )
         defer {
             Output.flush()
             if showCursor, let cursor = stream.cursor { Output.note("-- cursor: \(cursor)") }
@@ -65,7 +75,11 @@ struct EventPrinter {
     func print(_ line: EventStream.Line) throws -> EventStream.Next {
         switch line {
         case .event(let record):
-            if json { Output.bytes(record.json + [0x0A]) } else { Output.line(formatter.line(try record.event())) }
+            if json {
+                Output.bytes(record.json + [0x0A])
+            } else {
+                Output.line(formatter.line(try record.event()))
+            }
         case .progress(let update): Output.line(json ? update.json.text : formatter.line(update))
         case .gap(let gap): Output.line(json ? gap.json.text : formatter.line(gap))
         }

@@ -49,10 +49,13 @@ struct ProgressBar {
     mutating func show(_ event: TaskEvent) {
         guard !isQuiet else { return }
         switch event.kind {
-        case .started: draw(percent: 0, message: event.task.map { $0.attempt > 1 ? "attempt \($0.attempt)" : "" })
+        case .started:
+            draw(percent: 0, message: event.task.map { $0.attempt > 1 ? "attempt \($0.attempt)" : "" })
         case .retrying:
             clear()
-            Output.note("\(name)  failed, trying again: \(Terminal.visible(event.draft.error?.message ?? ""))")
+            Output.note(
+                "\(name)  failed, trying again: \(Terminal.visible(event.draft.error?.message ?? ""))"
+            )
         case .interrupted:
             clear()
             Output.note("\(name)  interrupted; it starts again when the hub is back")

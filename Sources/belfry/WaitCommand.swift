@@ -6,8 +6,10 @@ import BelfryCore
 
 struct WaitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "wait", abstract: "Waits until tasks are final; without names, until all are.",
-        discussion: "The exit status is 0 when every task completed, 1 when one failed or was cancelled.")
+        commandName: "wait",
+        abstract: "Waits until tasks are final; without names, until all are.",
+        discussion: "The exit status is 0 when every task completed, 1 when one failed or was cancelled."
+    )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String] = []
 
@@ -17,8 +19,14 @@ struct WaitCommand: ParsableCommand {
         var failed = 0
         for name in names {
             let id = try session.task(name).id
-            do { try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id) } catch let error as BelfryError where error.code == .noHub {
-                throw BelfryError(.noHub, "No hub is running, so #\(name) will not end.", fix: "Submitting a task starts one.")
+            do { try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id) } catch let error
+                as BelfryError where error.code == .noHub
+            {
+                throw BelfryError(
+                    .noHub,
+                    "No hub is running, so #\(name) will not end.",
+                    fix: "Submitting a task starts one."
+                )
             }
             if try session.task(id.rawValue).status != .completed { failed += 1 }
         }
@@ -31,7 +39,10 @@ struct WaitCommand: ParsableCommand {
         var names: [String] = []
         var cursor: String?
         repeat {
-            let path = URLText.make("/v1/tasks", [("status", "pending,processing"), ("limit", "1000"), ("cursor", cursor)])
+            let path = URLText.make(
+                "/v1/tasks",
+                [("status", "pending,processing"), ("limit", "1000"), ("cursor", cursor)]
+            )
             let page = try session.ask("GET", path)
             names += (page["tasks"]?.array ?? []).compactMap { $0["id"]?.string }
             cursor = page["nextCursor"]?.string

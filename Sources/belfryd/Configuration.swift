@@ -40,6 +40,16 @@ struct Configuration: Equatable {
     /// Whether a delivered batch is synced to disk before the next. Defaults to true.
     var syncsFile = true
 
+    func fileSink(_ places: Places) -> FileSink.Configuration {
+        var sink = FileSink.Configuration(path: eventLogPath ?? places.eventLog)
+        sink.maxBytes = rotateBytes
+        sink.maxAge = rotateAge
+        sink.keep = keepFiles
+        sink.compresses = compressFiles
+        sink.syncs = syncsFile
+        return sink
+    }
+
     /// What `belfryd --print-config` prints.
     static let template = """
         # Belfry's configuration: ~/.config/belfry/config.toml
@@ -99,7 +109,8 @@ struct Configuration: Equatable {
             throw BelfryError(
                 .invalidConfiguration,
                 "\(file):\(error.source.begin.line):\(error.source.begin.column): \(error.description)",
-                fix: "Mend that line, or compare with: belfryd --print-config")
+                fix: "Mend that line, or compare with: belfryd --print-config"
+            )
         }
         var reader = ConfigurationReader(file: file, table: table)
         try read(&reader)
@@ -120,11 +131,15 @@ struct Configuration: Equatable {
         if let directories = try reader.strings("plugins.directories") { pluginDirectories = directories }
         if let flag = try reader.bool("sinks.file.enabled") { isFileSinkEnabled = flag }
         if let path = try reader.string("sinks.file.path"), !path.isEmpty {
-            guard path.hasPrefix("/") else { throw reader.error("sinks.file.path", "must be an absolute path") }
+            guard path.hasPrefix("/") else {
+                throw reader.error("sinks.file.path", "must be an absolute path")
+            }
             eventLogPath = path
         }
         if let size = try reader.int("sinks.file.rotate_mb", 1...1_048_576) { rotateBytes = size << 20 }
-        if let days = try reader.int("sinks.file.rotate_days", 1...36_500) { rotateAge = .seconds(days * 86_400) }
+        if let days = try reader.int("sinks.file.rotate_days", 1...36_500) {
+            rotateAge = .seconds(days * 86_400)
+        }
         if let count = try reader.int("sinks.file.keep", 0...10_000) { keepFiles = Int(count) }
         if let flag = try reader.bool("sinks.file.compress") { compressFiles = flag }
         if let flag = try reader.bool("sinks.file.sync") { syncsFile = flag }
@@ -158,7 +173,9 @@ private struct ConfigurationReader {
     }
 
     private mutating func value<Value>(
-        _ key: String, _ expected: String, _ read: (any TOMLValueConvertible) -> Value?
+        _ key: String,
+        _ expected: String,
+        _ read: (any TOMLValueConvertible) -> Value?
     ) throws -> Value? {
         known.insert(key)
         var node: any TOMLValueConvertible = table
@@ -172,7 +189,10 @@ private struct ConfigurationReader {
 
     func error(_ key: String, _ rule: String) -> BelfryError {
         BelfryError(
-            .invalidConfiguration, "\(file): '\(key)' \(rule).", fix: "Mend it, or compare with: belfryd --print-config")
+            .invalidConfiguration,
+            "\(file): '\(key)' \(rule).",
+            fix: "Mend it, or compare with: belfryd --print-config"
+        )
     }
 
     func unknownKeys() -> [String] {
@@ -183,7 +203,8 @@ private struct ConfigurationReader {
                 if let inner = table[key]?.table, known.contains(where: { $0.hasPrefix(path + ".") }) {
                     visit(inner, path + ".")
                 } else if !known.contains(path) {
-                    let hint = NameSuggestion.closest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? ""
+                    let hint =
+                        NameSuggestion.closest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? ""
                     warnings.append("\(file): unknown key '\(path)'\(hint)")
                 }
             }

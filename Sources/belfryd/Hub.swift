@@ -50,7 +50,9 @@ final class Hub: HubBackend {
     }
 
     func params(of featureID: String, from arguments: [(key: String, value: String)]) throws -> JSONValue {
-        do { return try parts.service.features.feature(featureID).params(from: arguments) } catch var error as BelfryError {
+        do { return try parts.service.features.feature(featureID).params(from: arguments) } catch var error
+            as BelfryError
+        {
             if error.code == .invalidParams { error.pointer = error.pointer.map { "/params\($0)" } }
             throw error
         }
@@ -66,7 +68,9 @@ final class Hub: HubBackend {
         try await parts.service.events(of: id, limit: limit)
     }
 
-    func logPath(of id: TaskID, attempt: Int) -> String { parts.service.files.logPath(of: id, attempt: attempt) }
+    func logPath(of id: TaskID, attempt: Int) -> String {
+        parts.service.files.logPath(of: id, attempt: attempt)
+    }
     func logSignals(of id: TaskID) -> AsyncStream<Void> { parts.service.files.logSignals(of: id) }
     func clear(_ filter: ClearFilter) async throws -> Int { try await parts.service.clear(filter) }
     func cancel(_ id: TaskID) async throws -> BackgroundTask { try await parts.service.cancel(id) }
@@ -80,7 +84,7 @@ final class Hub: HubBackend {
     var newestEvent: EventCursor { parts.bus.newest }
 
     func reader(after cursor: EventCursor?, wantsProgress: Bool) -> any EventSource {
-        parts.bus.reader(after: cursor, wantsProgress: wantsProgress)
+        BusSource(reader: parts.bus.reader(after: cursor, wantsProgress: wantsProgress))
     }
 
     func sinks() -> JSONValue { .array(parts.sinks.map(\.status.json)) }
@@ -96,7 +100,8 @@ final class Hub: HubBackend {
     }
 
     func feature(_ id: String) throws -> JSONValue {
-        var json = try parts.service.features.feature(id).descriptor.json(state: "ready", reason: nil).object ?? [:]
+        var json =
+            try parts.service.features.feature(id).descriptor.json(state: "ready", reason: nil).object ?? [:]
         json["params"] = try parts.service.features.feature(id).descriptor.paramsSchema
         return .object(json)
     }
@@ -133,7 +138,8 @@ final class Hub: HubBackend {
                 "concurrency": .int(Int64(parts.configuration.concurrency)),
             ],
             "store": [
-                "engine": .string(store.engine), "path": .string(parts.places.store), "epoch": .string(store.epoch),
+                "engine": .string(store.engine), "path": .string(parts.places.store),
+                "epoch": .string(store.epoch),
                 "oldest": .int(store.oldest), "newest": .int(store.newest),
             ],
             "sinks": sinks(), "warnings": .array(parts.warnings.map { .string($0) }),
@@ -141,7 +147,13 @@ final class Hub: HubBackend {
     }
 }
 
-extension EventReader: EventSource {}
+/// The bus's reader as the API's routes want it.
+private struct BusSource: EventSource {
+    let reader: EventReader
+
+    func next(limit: Int) async throws -> SinkBatch? { try await reader.next(limit: limit) }
+    func available(limit: Int) async throws -> SinkBatch? { try await reader.available(limit: limit) }
+}
 
 extension FeatureDescriptor {
     func json(state: String, reason: String?) -> JSONValue {

@@ -16,8 +16,10 @@ struct InstanceLock: ~Copyable {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw BelfryError(
-                .notWritable, "Cannot open \(path): \(String(cString: strerror(errno))).",
-                fix: "Make \(places.runtime) writable, or set BELFRY_RUNTIME_DIR.")
+                .notWritable,
+                "Cannot open \(path): \(String(cString: strerror(errno))).",
+                fix: "Make \(places.runtime) writable, or set BELFRY_RUNTIME_DIR."
+            )
         }
         let deadline = ContinuousClock.now + patience
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -38,7 +40,10 @@ struct InstanceLock: ~Copyable {
         close(descriptor)
         let pid = String(decoding: buffer[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
         return BelfryError(
-            .alreadyRunning, "A hub is running already: process \(pid), socket \(places.socket).",
-            fix: "Use that one, end it with belfry stop, or set BELFRY_RUNTIME_DIR and BELFRY_STATE_DIR for a second.")
+            .alreadyRunning,
+            "A hub is running already: process \(pid), socket \(places.socket).",
+            fix:
+                "Use that one, end it with belfry stop, or set BELFRY_RUNTIME_DIR and BELFRY_STATE_DIR for a second."
+        )
     }
 }

@@ -1,0 +1,128 @@
+// The composition root: the one place that knows every part.
+
+import BelfryAPI
+import BelfryCore
+import BelfryFileSink
+import BelfryPlugins
+import BelfrySQLite
+import BelfryService
+import BelfryStdoutSink
+import FoundationEssentials
+import Glibc
+import Logging
+import Synchronization
+
+/// Builds a hub's parts in the order of their needs.
+struct Assembly {
+    let places: Places
+    let configuration: Configuration
+    let warnings: [String]
+    let logger: Logger
+
+    /// Opens the store, scans the plugins and puts everything together. Nothing runs yet.
+    ///
+    /// - Throws: ``BelfryError`` for everything that keeps a hub from running, with its fix.
+    func makeHub(stdout: StdoutForm?) async throws -> Hub {
+        let clocks = Clocks()
+        let committed = CommitSignal()
+        var storeConfiguration = SQLiteTaskStore.Configuration(path: places.store)
+        storeConfiguration.didCommitEvents = { committed.fire() }
+        let store = try await SQLiteTaskStore.open(storeConfiguration)
+        let bus = ObserverBus(store: store, clocks: clocks, logger: logger)
+        committed.connect { bus.committed() }
+        try await bus.start()
+
+        let features = FeatureRegistry()
+        features.register(try ShellFeature(launcher: launcher))
+        let plugins = makePlugins(features)
+        let files = try TaskFiles(directory: places.state)
+        let worker = TaskWorker(
+            id: workerID(),
+            store: store,
+            features: features,
+            bus: bus,
+            files: files,
+            configuration: workerConfiguration,
+            clocks: clocks,
+            logger: logger
+        )
+        let service = BackgroundTaskService(
+            store: store,
+            features: features,
+            worker: worker,
+            files: files,
+            clocks: clocks
+        )
+        let sinks = makeSinks(stdout).map {
+            SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
+        }
+        return Hub(
+            Hub.Parts(
+                places: places,
+                configuration: configuration,
+                warnings: warnings,
+                store: store,
+                bus: bus,
+                service: service,
+                worker: worker,
+                sinks: sinks,
+                plugins: plugins,
+                clocks: clocks
+            )
+        )
+    }
+
+    private var launcher: String {
+        let programs = HubStarter.programsDirectory(environment: ProcessInfo.processInfo.environment)
+        return HubStarter.program("belfry-launch", in: programs) ?? programs + "/belfry-launch"
+    }
+
+    private func workerID() -> WorkerID {
+        WorkerID("\(IDGenerator().epoch())-\(getpid())")
+    }
+
+    private var workerConfiguration: TaskWorker.Configuration {
+        var worker = TaskWorker.Configuration()
+        worker.concurrency = configuration.concurrency
+        worker.drainTime = configuration.drainTime
+        return worker
+    }
+
+    private func makePlugins(_ features: FeatureRegistry) -> PluginManager {
+        let environment = ProcessInfo.processInfo.environment
+        let programs = HubStarter.programsDirectory(environment: environment)
+        let bundled = environment["BELFRY_PLUGIN_DIR"] ?? programs + "/../share/belfry/plugins"
+        let registry = PluginRegistry(
+            places: PluginRegistry.Places(
+                bundled: [bundled],
+                system: places.systemPlugins + configuration.pluginDirectories,
+                user: places.userPlugins,
+                searchPath: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+            ),
+            reservedFeatureIDs: ["shell"]
+        )
+        let manager = PluginManager(
+            registry: registry,
+            features: features,
+            launcher: launcher,
+            logger: logger
+        )
+        manager.scan()
+        return manager
+    }
+
+    private func makeSinks(_ stdout: StdoutForm?) -> [any Sink] {
+        var sinks: [any Sink] = []
+        if configuration.isFileSinkEnabled { sinks.append(FileSink(configuration.fileSink(places))) }
+        if let stdout { sinks.append(StdoutSink(form: stdout == .json ? .json : .human(EventFormatter()))) }
+        return sinks
+    }
+}
+
+/// Carries the store's signal to the bus, which is made after the store.
+final class CommitSignal: Sendable {
+    private let receiver = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func connect(_ receiver: @escaping @Sendable () -> Void) { self.receiver.withLock { $0 = receiver } }
+    func fire() { receiver.withLock { $0 }?() }
+}

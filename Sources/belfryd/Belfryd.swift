@@ -1,0 +1,166 @@
+// belfryd: the hub. Reads the configuration, builds the parts, runs them until it is told to end.
+
+import ArgumentParser
+import BelfryAPI
+import BelfryCore
+import BelfryServer
+import FoundationEssentials
+import Glibc
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+@main
+struct Belfryd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "belfryd",
+        abstract: "The hub that runs Belfry's tasks, in the foreground.",
+        discussion: """
+            Nobody has to start it by hand: a submission does. In the foreground it is itself a stream:
+            belfryd --stdout json | jq .type
+            """,
+        version: BelfryVersion.current,
+        subcommands: [Serve.self, Answer.self],
+        defaultSubcommand: Serve.self
+    )
+}
+
+enum StdoutForm: String, ExpressibleByArgument, CaseIterable {
+    case human, json
+}
+
+/// Runs the hub.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Runs the hub.",
+        shouldDisplay: false
+    )
+
+    @Option(help: "Print events as they happen: human or json.") var stdout: StdoutForm?
+    @Flag(help: "Print the configuration file with every default and end.") var printConfig = false
+    @Flag(help: ArgumentHelp("A submission started this hub.", visibility: .hidden)) var autostarted = false
+    @Option(help: ArgumentHelp("Where to say 'ready'.", visibility: .hidden)) var readyFd: Int32?
+
+    func run() async throws {
+        if printConfig { return print(Configuration.template, terminator: "") }
+        let ready = ReadyWord(descriptor: readyFd)
+        do { try await serve(ready) } catch let error as BelfryError {
+            ready.say(error.description)
+            FileHandleText.standardError("belfryd: \(error.description)")
+            throw ExitCode(error.code == .notWritable ? 77 : 1)
+        }
+    }
+
+    private func serve(_ ready: ReadyWord) async throws {
+        Process.prepare()
+        let places = Places(environment: ProcessInfo.processInfo.environment)
+        try places.prepareRuntime()
+        try places.prepareState()
+        // A hub that is on its way out holds the lock until its tasks are safe.
+        let lock = try InstanceLock(places, patience: autostarted ? .seconds(30) : .zero)
+        let (configuration, warnings) = try Configuration.load(places)
+        var logger = Logger(label: "belfryd") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = configuration.logLevel
+        for warning in warnings { logger.warning("\(warning)") }
+        let assembly = Assembly(
+            places: places,
+            configuration: configuration,
+            warnings: warnings,
+            logger: logger
+        )
+        let hub = try await assembly.makeHub(stdout: stdout)
+        try await run(hub, autostarted: autostarted, ready: ready, logger: logger)
+        logger.info("the hub has ended")
+        _ = consume lock
+    }
+
+    /// Runs the parts. They end in the reverse order of this list: first the API, then the worker,
+    /// then the sinks, which deliver what the worker's last commits left, then the bus.
+    private func run(_ hub: Hub, autostarted: Bool, ready: ReadyWord, logger: Logger) async throws {
+        let server = HubServer(backend: hub, socketPath: hub.parts.places.socket, logger: logger) {
+            logger.info(
+                "the hub is ready",
+                metadata: ["pid": "\(getpid())", "socket": "\(hub.parts.places.socket)"]
+            )
+            ready.say("ready\n")
+        }
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: hub.parts.bus)]
+        for sink in hub.parts.sinks {
+            services.append(.init(service: sink, successTerminationBehavior: .ignore))
+        }
+        services.append(.init(service: hub.parts.worker))
+        if autostarted, hub.parts.configuration.idleTime > .zero {
+            let watch = IdleWatch(hub: hub, idleTime: hub.parts.configuration.idleTime, logger: logger)
+            services.append(.init(service: watch, successTerminationBehavior: .ignore))
+        }
+        services.append(.init(service: server))
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services,
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: quiet
+            )
+        )
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        hub.setStop { stop.yield() }
+        try await withThrowingTaskGroup { tasks in
+            tasks.addTask {
+                for await _ in stops { await group.triggerGracefulShutdown() }
+            }
+            tasks.addTask { try await group.run() }
+            defer { tasks.cancelAll() }
+            // The stop watcher never ends by itself; the first to end is the group.
+            try await tasks.next()
+        }
+        try await hub.parts.store.close()
+    }
+}
+
+/// Answers one request from the store while no hub runs.
+struct Answer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "answer",
+        abstract: "Answers one API request without running a hub.",
+        shouldDisplay: false
+    )
+
+    @Argument var method: String
+    @Argument var path: String
+
+    func run() async throws {
+        Process.prepare()
+        var output: [UInt8] = []
+        do { output = try await answer() } catch let error as BelfryError {
+            output = Array("\(error.httpStatus)\n".utf8) + error.problem.encoded
+        }
+        FileHandleText.writeAll(output, to: 1)
+    }
+
+    private func answer() async throws -> [UInt8] {
+        let places = Places(environment: ProcessInfo.processInfo.environment)
+        try places.prepareRuntime()
+        try places.prepareState()
+        let lock = try InstanceLock(places, patience: .seconds(30))
+        let (configuration, warnings) = try Configuration.load(places)
+        var logger = Logger(label: "belfryd") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .error
+        let assembly = Assembly(
+            places: places,
+            configuration: configuration,
+            warnings: warnings,
+            logger: logger
+        )
+        let hub = try await assembly.makeHub(stdout: nil)
+        let input = method == "GET" ? [] : FileHandleText.readAll(0)
+        let body = Collector()
+        let status = try await HubServer.answer(method, path, body: input, from: hub, logger: logger) {
+            body.append($0)
+        }
+        try await hub.parts.store.close()
+        _ = consume lock
+        return Array("\(status)\n".utf8) + body.bytes
+    }
+}
