@@ -1,0 +1,171 @@
+// The commands that submit, watch and change tasks.
+
+import BelfryAPI
+import BelfryCore
+import FoundationEssentials
+import Glibc
+import Testing
+
+@Suite("Commands")
+struct TaskCommandTests {
+    @Test("add prints number and id, and lets go of the pipe it is read through")
+    func add() async throws {
+        let sandbox = try Sandbox()
+        // Collecting the output ends only when nobody has the pipe: the hub must not keep it.
+        let ran = try await sandbox.run(
+            "/bin/sh",
+            ["-c", "id=$(\(Sandbox.programs)/belfry add -- true); echo \"got $id\""]
+        )
+        #expect(ran.output.hasPrefix("got 1\t"))
+        let waited = try await sandbox.belfry("wait", "1")
+        #expect(waited.status == 0, "\(waited.errors)")
+    }
+
+    @Test("the same id submitted twice makes one task; for something else it is a conflict")
+    func idempotence() async throws {
+        let sandbox = try Sandbox()
+        let id = "0198c0de-7a3b-7cc1-9d2f-0123456789ab"
+        let first = try await sandbox.belfry("add", "--id", id, "--", "true")
+        let second = try await sandbox.belfry("add", "--id", id, "--", "true")
+        #expect(first.output == second.output)
+        let other = try await sandbox.belfry("add", "--id", id, "--", "false")
+        #expect(other.status == 1)
+        #expect(other.errors.contains(id))
+    }
+
+    @Test("cancel ends a running task and its whole process tree")
+    func cancelRunning() async throws {
+        let sandbox = try Sandbox()
+        let fifo = sandbox.root + "/alive"
+        mkfifo(fifo, 0o600)
+        // Both hold the FIFO's write end; it reads as closed only when both are gone.
+        let added = try await sandbox.belfry(
+            "add",
+            "--",
+            "sh",
+            "-c",
+            "exec 3>\(fifo); (setsid sleep 1000) & echo started >&3; sleep 1000"
+        )
+        #expect(added.status == 0, "\(added.errors)")
+        async let said = sandbox.run("/bin/cat", [fifo])
+        var shown = try await sandbox.belfry("show", "1", "--json").json
+        while shown["status"]?.string == "pending" {
+            shown = try await sandbox.belfry("show", "1", "--json").json
+        }
+        let cancelled = try await sandbox.belfry("cancel", "1")
+        #expect(cancelled.status == 0, "\(cancelled.errors)")
+        let waited = try await sandbox.belfry("wait", "1")
+        #expect(waited.status == 1)
+        shown = try await sandbox.belfry("show", "1", "--json").json
+        #expect(shown["status"]?.string == "cancelled")
+        _ = try await said
+    }
+
+    @Test("retry runs a failed task again, with the caller's environment")
+    func retry() async throws {
+        let sandbox = try Sandbox()
+        let script = "test -n \"$READY\""
+        #expect(try await sandbox.belfry("run", "--", "sh", "-c", script).status == 1)
+        let retried = try await sandbox.belfry("retry", "1", adding: ["READY": "yes"])
+        #expect(retried.status == 0, "\(retried.errors)")
+        #expect(try await sandbox.belfry("wait", "1").status == 0)
+        let shown = try await sandbox.belfry("show", "1", "--json").json
+        #expect(shown["attempt"]?.int == 2)
+    }
+
+    @Test("a batch is accepted as a whole or not at all")
+    func batch() async throws {
+        let sandbox = try Sandbox()
+        let good = #"{"prompt":"one","width":64,"height":64}"#
+        let ran = try await sandbox.belfry(
+            "batch",
+            "text-to-image",
+            "--from",
+            "-",
+            "--wait",
+            input: [good, good, good].joined(separator: "\n")
+        )
+        #expect(ran.status == 0, "\(ran.errors)")
+        #expect(ran.output.hasPrefix("1-3\t"))
+        let types = try await sandbox.belfry("tail", "-n", "all", "--no-follow", "--json").lines
+            .compactMap { try JSONValue(parsing: String($0))["type"]?.string }
+        #expect(types.first == "batch.added")
+        #expect(types.filter { $0 == "batch.finished" }.count == 1)
+
+        let bad = try await sandbox.belfry(
+            "batch",
+            "text-to-image",
+            "--from",
+            "-",
+            input: good + "\n" + #"{"prompt":7}"#
+        )
+        #expect(bad.status == 64)
+        #expect(bad.errors.contains("Task 2 of 2"))
+        #expect(try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count == 3)
+    }
+
+    @Test("a batch can be given as CSV or as values of one parameter")
+    func batchForms() async throws {
+        let sandbox = try Sandbox()
+        let csv = "prompt,width,height\n\"a \"\"quoted\"\" sea, at noon\",64,64\nhills,64,\n"
+        let fromCSV = try await sandbox.belfry("batch", "text-to-image", "--from", "-", "seed=3", input: csv)
+        #expect(fromCSV.status == 0, "\(fromCSV.errors)")
+        let first = try await sandbox.belfry("show", "1", "--json").json
+        #expect(first["params"]?["prompt"]?.string == "a \"quoted\" sea, at noon")
+        #expect(first["params"]?["seed"]?.int == 3)
+        let each = try await sandbox.belfry(
+            "batch",
+            "text-to-image",
+            "--each",
+            "prompt",
+            "width=64",
+            "height=64",
+            "--",
+            "dunes",
+            "fog"
+        )
+        #expect(each.output.hasPrefix("3-4\t"), "\(each.errors)")
+    }
+
+    @Test("clear removes completed tasks with their files, failed ones when asked")
+    func clear() async throws {
+        let sandbox = try Sandbox()
+        let picture = try await sandbox.belfry("run", "text-to-image", "prompt=x", "width=64", "height=64")
+            .lines.first
+        try await sandbox.belfry("run", "--", "false")
+        let asked = try await sandbox.belfry("clear")
+        #expect(asked.status == 64, "without a terminal it wants --yes")
+        let cleared = try await sandbox.belfry("clear", "--yes")
+        #expect(cleared.output == "1 tasks removed\n")
+        #expect(!FileManager.default.fileExists(atPath: String(try #require(picture))))
+        let all = try await sandbox.belfry("clear", "--all", "--yes")
+        #expect(all.output == "1 tasks removed\n")
+        #expect(try await sandbox.belfry("show", "1").status == 1)
+    }
+
+    @Test("two clients at once on a machine where nothing runs get one hub, both answered")
+    func twoClients() async throws {
+        let sandbox = try Sandbox()
+        async let one = sandbox.belfry("add", "--", "true")
+        async let two = sandbox.belfry("add", "--", "true")
+        async let three = sandbox.belfry("run", "--", "echo", "hello")
+        let ran = try await [one, two, three]
+        for result in ran { #expect(result.status == 0, "\(result.errors)") }
+        let ready = try String(contentsOfFile: sandbox.places.hubLog, encoding: .utf8)
+        #expect(ready.split(separator: "\n").filter { $0.contains("the hub is ready") }.count == 1)
+        #expect(try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count == 3)
+    }
+
+    @Test("doctor finds nothing wrong on a sound machine")
+    func doctor() async throws {
+        let sandbox = try Sandbox()
+        let before = try await sandbox.belfry("doctor")
+        #expect(before.status == 0, "\(before.output)")
+        try await sandbox.belfry("run", "--", "true")
+        let after = try await sandbox.belfry("doctor")
+        #expect(after.status == 0, "\(after.output)")
+        let status = try await sandbox.belfry("status", "--json").json
+        #expect(status["tasks"]?["completed"]?.int == 1)
+        #expect(try await sandbox.belfry("sink", "list").output.contains("file"))
+    }
+}

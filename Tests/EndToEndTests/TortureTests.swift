@@ -1,0 +1,110 @@
+// kill -9 of the hub at random moments while tasks pour in: nothing that was accepted is lost,
+// nothing ends twice, and the event file has every event once and in order.
+
+import BelfryAPI
+import BelfryCore
+import FoundationEssentials
+import GRDB
+import Glibc
+import Synchronization
+import Testing
+
+@Suite("Torture")
+struct TortureTests {
+    /// 60 by `make torture`; a few in every test run.
+    static let rounds = ProcessInfo.processInfo.environment["BELFRY_TORTURE_ROUNDS"].flatMap { Int($0) } ?? 6
+    static let seed =
+        ProcessInfo.processInfo.environment["BELFRY_TORTURE_SEED"].flatMap { UInt64($0) }
+        ?? UInt64.random(in: 0..<1 << 32)
+
+    @Test("kill -9 of the hub at random moments loses nothing and repeats nothing")
+    func killStorm() async throws {
+        let sandbox = try Sandbox()
+        var random = SplitMix(state: Self.seed)
+        print("torture: \(Self.rounds) rounds, seed \(Self.seed)")
+        let accepted = Mutex<[TaskID: Int]>([:])
+        for round in 1...Self.rounds {
+            try sandbox.startHub()
+            let pid = try #require(sandbox.hubProcess)
+            let limit = 1 + Int(random.next() % 120)
+            await withTaskGroup { group in
+                for client in 0..<3 {
+                    group.addTask { Self.submit(round: round, client: client, to: sandbox, into: accepted) }
+                }
+                group.addTask {
+                    // The moment is a count of acceptances, not of time: it means the same on any machine.
+                    let before = accepted.withLock { $0.count }
+                    while accepted.withLock({ $0.count }) < before + limit { await Task.yield() }
+                    kill(pid, SIGKILL)
+                }
+            }
+        }
+        try sandbox.startHub()
+        let waited = try await sandbox.belfry("wait")
+        #expect(waited.status == 0, "\(waited.errors)")
+        let newest = try #require(try await sandbox.belfry("status", "--json").json["store"]?["newest"]?.int)
+        try await sandbox.belfry("stop")
+        try check(sandbox, accepted: accepted.withLock { $0 }, newest: newest)
+    }
+
+    /// Submits until the hub is gone. What was answered with success counts as accepted.
+    private static func submit(
+        round: Int,
+        client: Int,
+        to sandbox: Sandbox,
+        into accepted: borrowing Mutex<[TaskID: Int]>
+    ) {
+        let hub = HubClient(socketPath: sandbox.places.socket)
+        let ids = IDGenerator()
+        for count in 0..<100_000 {
+            let id = ids.taskID(at: SystemWallClock().now)
+            let body: JSONValue = [
+                "id": .string(id.rawValue), "featureId": "shell", "onInterrupt": "rerun",
+                "params": ["command": ["/bin/true", .string("\(round).\(client).\(count)")]],
+                "context": ["workingDirectory": "/", "environment": ["PATH": "/usr/bin:/bin"]],
+            ]
+            guard (try? hub.send("POST", "/v1/tasks", body: body)) != nil else { return }
+            accepted.withLock { $0[id] = round }
+        }
+    }
+
+    private func check(_ sandbox: Sandbox, accepted: [TaskID: Int], newest: Int64) throws {
+        var configuration = GRDB.Configuration()
+        configuration.readonly = true
+        let database = try DatabaseQueue(path: sandbox.places.store, configuration: configuration)
+        let verdict = try database.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }
+        #expect(verdict == ["ok"])
+        let rows = try database.read { try Row.fetchAll($0, sql: "SELECT id, status FROM tasks") }
+        var statuses: [String: String] = [:]
+        for row in rows { statuses[row["id"]] = row["status"] }
+        let lost = accepted.keys.filter { statuses[$0.rawValue] == nil }
+        #expect(lost.isEmpty, "\(lost.count) accepted tasks are not in the store")
+
+        let events = try sandbox.eventLog()
+        #expect(events.compactMap { $0["position"]?.int } == Array(1...newest))
+        var ends: [String: Int] = [:]
+        for event in events
+        where ["task.completed", "task.failed", "task.cancelled"].contains(event["type"]?.string) {
+            ends[event["task"]?["id"]?.string ?? "", default: 0] += 1
+        }
+        #expect(ends.values.allSatisfy { $0 == 1 })
+        #expect(ends.count == statuses.count)
+        let interrupted = events.filter { $0["type"]?.string == "task.interrupted" }.count
+        print(
+            "torture: \(accepted.count) accepted, \(statuses.count) in the store, \(interrupted) interrupted, \(newest) events"
+        )
+    }
+}
+
+/// A small random number generator with a seed that can be printed.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}
