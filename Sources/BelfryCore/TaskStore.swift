@@ -13,8 +13,10 @@ public protocol TaskStore: Sendable {
     func status() async throws -> StoreStatus
 
     /// Accepts tasks, all or none, with their `task.added` events in the same order, preceded by
-    /// `batch.added` when `batch` is given.
+    /// `batch.added` when `batch` is given and at least one task is new. The batch's total is
+    /// the count of its new tasks.
     ///
+    /// Idempotency keys belong to a user: two users may use the same one.
     /// A task whose id or idempotency key is already there is answered with the stored task when
     /// the submission is a repeat (see ``NewTask/isRepeat(of:)``).
     /// - Throws: ``TaskStoreError/conflict(_:)`` when id or key belong to another submission.
@@ -45,7 +47,8 @@ public protocol TaskStore: Sendable {
     /// Records how an attempt ended; each result stands alone.
     func settle(_ settlement: Settlement, at now: Timestamp) async throws -> BackgroundTask
 
-    /// Writes the latest progress of running attempts; values of lost claims are dropped.
+    /// Writes the latest progress of running attempts; values of lost claims are dropped. It
+    /// raises the revision and `updatedAt`, and makes no event.
     /// - Returns: the claims that are no longer the caller's.
     func saveProgress(_ values: [ProgressValue], at now: Timestamp) async throws -> [Claim]
 
@@ -64,7 +67,8 @@ public protocol TaskStore: Sendable {
     /// - Returns: the tasks as they are afterwards.
     func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask]
 
-    /// Removes final tasks that match, oldest first, each with a `task.removed` event.
+    /// Removes final tasks that match, oldest first, each with a `task.removed` event. A batch
+    /// goes with its last task.
     /// - Returns: what was removed, at most `filter.limit`; call again until it is empty.
     func clear(_ filter: ClearFilter, at now: Timestamp) async throws -> [TaskSummary]
 
@@ -78,7 +82,8 @@ public protocol TaskStore: Sendable {
     func cursor(of sink: String) async throws -> EventCursor?
     func saveCursor(_ cursor: EventCursor, of sink: String) async throws
 
-    /// Puts an event aside that a sink cannot deliver.
+    /// Puts an event aside that a sink cannot deliver. A later one for the same sink and
+    /// position takes its place.
     func park(_ parked: ParkedEvent) async throws
     func parkedEvents(of sink: String) async throws -> [ParkedEvent]
 
@@ -192,6 +197,7 @@ public struct ProgressValue: Sendable, Hashable {
     public var claim: Claim
     /// 0…100, or nil to leave the percentage as it is.
     public var percent: Double?
+    /// nil leaves the message as it is.
     public var message: String?
 
     public init(claim: Claim, percent: Double?, message: String?) {
@@ -246,7 +252,7 @@ public struct TaskQuery: Sendable {
 /// Tasks, newest first.
 public struct TaskPage: Sendable {
     public var tasks: [BackgroundTask]
-    /// For the next page's `beforeNumber`; nil at the end.
+    /// For the next page's `beforeNumber`; nil when this page reaches the oldest task.
     public var nextBefore: Int64?
     /// The log's last event when the page was read: subscribe after it and nothing is missed.
     public var asOf: EventCursor

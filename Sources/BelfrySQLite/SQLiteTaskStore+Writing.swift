@@ -35,7 +35,7 @@ extension SQLiteTaskStore {
             known = try TaskRow.fetch(
                 store.db,
                 where: "user_id = ? AND idempotency_key = ?",
-                [new.userID, key]
+                [new.userID.free, key.free]
             )
         }
         guard let known else { return nil }
@@ -123,7 +123,7 @@ extension SQLiteTaskStore {
             )
             return try values.filter { value in
                 try update.execute(arguments: [
-                    value.percent, value.message, now.milliseconds, value.claim.taskID.rawValue,
+                    value.percent, value.message?.free, now.milliseconds, value.claim.taskID.rawValue,
                     value.claim.fence,
                 ])
                 return store.db.changesCount == 0
@@ -205,7 +205,7 @@ extension SQLiteTaskStore {
         try await writer.write { store in
             try store.db.cachedStatement(
                 sql: "INSERT OR REPLACE INTO parked (sink, position, reason, time) VALUES (?, ?, ?, ?)"
-            ).execute(arguments: [parked.sink, parked.position, parked.reason, parked.time.milliseconds])
+            ).execute(arguments: [parked.sink, parked.position, parked.reason.free, parked.time.milliseconds])
         }
     }
 

@@ -18,16 +18,17 @@ enum Schema {
         return migrator
     }
 
+    /// `ANY` is text that anyone may write: see `String.free`.
     private static let tables = """
         CREATE TABLE tasks (
-            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, feature TEXT NOT NULL, title TEXT NOT NULL,
-            params TEXT NOT NULL, user_id TEXT NOT NULL, origin TEXT, notify TEXT NOT NULL, labels TEXT NOT NULL,
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, feature TEXT NOT NULL, title ANY NOT NULL,
+            params TEXT NOT NULL, user_id ANY NOT NULL, origin ANY, notify TEXT NOT NULL, labels TEXT NOT NULL,
             priority INTEGER NOT NULL, task_group TEXT NOT NULL, lane TEXT NOT NULL, hold_count INTEGER NOT NULL,
-            not_before INTEGER, ready INTEGER NOT NULL, status TEXT NOT NULL, progress REAL NOT NULL, message TEXT,
+            not_before INTEGER, ready INTEGER NOT NULL, status TEXT NOT NULL, progress REAL NOT NULL, message ANY,
             result TEXT, error TEXT, attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL, fence INTEGER NOT NULL,
             revision INTEGER NOT NULL, owner TEXT, lease_boot TEXT, lease_expires INTEGER,
-            cancel_requested INTEGER NOT NULL, on_interrupt TEXT NOT NULL, batch_id TEXT, idempotency_key TEXT,
-            unique_key TEXT, context TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+            cancel_requested INTEGER NOT NULL, on_interrupt TEXT NOT NULL, batch_id TEXT, idempotency_key ANY,
+            unique_key ANY, context TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
             started_at INTEGER, finished_at INTEGER
         ) STRICT;
         CREATE TABLE attempts (
@@ -39,7 +40,7 @@ enum Schema {
             task_number INTEGER NOT NULL, depends_on INTEGER NOT NULL, PRIMARY KEY (task_number, depends_on)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE batches (
-            id TEXT PRIMARY KEY, title TEXT NOT NULL, total INTEGER NOT NULL, completed INTEGER NOT NULL,
+            id TEXT PRIMARY KEY, title ANY NOT NULL, total INTEGER NOT NULL, completed INTEGER NOT NULL,
             failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, created_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE events (
@@ -49,7 +50,7 @@ enum Schema {
         CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE cursors (sink TEXT PRIMARY KEY, epoch TEXT NOT NULL, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE parked (
-            sink TEXT NOT NULL, position INTEGER NOT NULL, reason TEXT NOT NULL, time INTEGER NOT NULL,
+            sink TEXT NOT NULL, position INTEGER NOT NULL, reason ANY NOT NULL, time INTEGER NOT NULL,
             PRIMARY KEY (sink, position)
         ) STRICT, WITHOUT ROWID;
         """

@@ -166,7 +166,7 @@ final class StoreTransaction {
                 INSERT INTO batches (id, title, total, completed, failed, cancelled, created_at)
                 VALUES (?, ?, ?, 0, 0, 0, ?)
                 """
-        ).execute(arguments: [batch.id.rawValue, batch.title, batch.total, batch.createdAt.milliseconds])
+        ).execute(arguments: [batch.id.rawValue, batch.title.free, batch.total, batch.createdAt.milliseconds])
         try write([TaskEvent.Draft(.batchAdded, batch: batch)], at: now)
     }
 

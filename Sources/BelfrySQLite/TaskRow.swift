@@ -95,20 +95,23 @@ enum TaskRow {
                 """
         )
         let identity: StatementArguments = [
-            task.number, task.id.rawValue, task.featureID, task.title, task.params.text, task.userID,
-            task.origin,
+            task.number, task.id.rawValue, task.featureID, task.title.free, task.params.text,
+            task.userID.free,
+            task.origin?.free,
             task.notify.rawValue, JSONValue.array(task.labels.map { .string($0) }).text, task.priority,
             task.group,
             task.holdCount, task.notBefore?.milliseconds,
         ]
         let progress: StatementArguments = [
-            task.status.rawValue, task.progress, task.message, task.result?.json.text, task.error?.json.text,
+            task.status.rawValue, task.progress, task.message?.free, task.result?.json.text,
+            task.error?.json.text,
             task.attempt, task.maxAttempts, task.fence, task.revision, task.owner?.rawValue,
             task.lease?.bootID,
             task.lease?.expiresAt.wholeMilliseconds, task.isCancelRequested,
         ]
         let rest: StatementArguments = [
-            task.onInterrupt.rawValue, task.batchID?.rawValue, task.idempotencyKey, task.uniqueKey,
+            task.onInterrupt.rawValue, task.batchID?.rawValue, task.idempotencyKey?.free,
+            task.uniqueKey?.free,
             task.createdAt.milliseconds, task.updatedAt.milliseconds, task.startedAt?.milliseconds,
             task.finishedAt?.milliseconds, task.lane.description, isReady(task, at: now),
             context?.stored.text,
@@ -128,7 +131,8 @@ enum TaskRow {
                 """
         )
         try statement.execute(arguments: [
-            task.status.rawValue, task.progress, task.message, task.result?.json.text, task.error?.json.text,
+            task.status.rawValue, task.progress, task.message?.free, task.result?.json.text,
+            task.error?.json.text,
             task.attempt, task.maxAttempts, task.fence, task.revision, task.owner?.rawValue,
             task.lease?.bootID,
             task.lease?.expiresAt.wholeMilliseconds, task.isCancelRequested, task.holdCount,

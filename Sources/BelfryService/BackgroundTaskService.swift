@@ -45,6 +45,8 @@ public final class BackgroundTaskService: TaskControl {
 
     /// Accepts many tasks as one batch: all or none.
     ///
+    /// A batch whose tasks are all repeats makes nothing new: the answer is the batch that the
+    /// first of them belongs to, or a batch of no tasks when that one belongs to none.
     /// - Throws: as ``addTask(_:)``; the error's pointer begins with the task's index.
     public func addBatch(_ tasks: [NewTask], title: String = "") async throws -> (
         batch: TaskBatch, tasks: [AddedTask]
@@ -53,13 +55,18 @@ public final class BackgroundTaskService: TaskControl {
             throw BelfryError(.invalidRequest, "A batch needs at least one task.", pointer: "/tasks")
         }
         let now = clocks.wall.now
-        let batch = TaskBatch(
+        var batch = TaskBatch(
             id: ids.batchID(at: now),
             title: title.truncated(toUTF8: 400),
             total: tasks.count,
             createdAt: now
         )
-        return (batch, try await add(tasks, batch: batch))
+        let added = try await add(tasks, batch: batch)
+        batch.total = Set(added.lazy.filter(\.isNew).map(\.task.id)).count
+        if batch.total == 0, let id = added[0].task.batchID, let earlier = try await store.batch(id) {
+            batch = earlier
+        }
+        return (batch, added)
     }
 
     private func add(_ tasks: [NewTask], batch: TaskBatch?) async throws -> [AddedTask] {

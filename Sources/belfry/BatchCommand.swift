@@ -17,9 +17,9 @@ struct BatchCommand: ParsableCommand {
     @Argument(help: "The feature that does the work.") var feature: String
     @Argument(help: ArgumentHelp("Parameters that all tasks share.", valueName: "key=value")) var arguments:
         [String] = []
-    @Argument(
-        parsing: .postTerminator,
-        help: ArgumentHelp("With --each: one task for each value.", valueName: "value")
+    @Option(
+        parsing: .remaining,
+        help: ArgumentHelp("With --each: one task for each value; short: -- VALUE…", valueName: "value")
     )
     var values: [String] = []
 

@@ -32,7 +32,7 @@ enum Main {
     static func main() {
         // A reader that goes away is told by EPIPE, in order: `belfry tail | head -1` ends quietly.
         signal(SIGPIPE, SIG_IGN)
-        let words = Array(CommandLine.arguments.dropFirst())
+        let words = Terminator.spelledOut(Array(CommandLine.arguments.dropFirst()))
         do {
             if let hint = Synonyms.hint(for: words.first) { throw ValidationError(hint) }
             var command = try Belfry.parseAsRoot(words)
@@ -46,6 +46,22 @@ enum Main {
             Output.flush()
             Belfry.exit(withError: error)
         }
+    }
+}
+
+/// What stands after `--`. The parser takes one list of positional arguments and cannot say which
+/// of them came after the `--`, so it is given the option that the `--` is short for.
+enum Terminator {
+    private static let options = ["run": "--command", "add": "--command", "batch": "--values"]
+
+    static func spelledOut(_ words: [String]) -> [String] {
+        guard let option = words.first.flatMap({ options[$0] }), let dashes = words.firstIndex(of: "--")
+        else {
+            return words
+        }
+        var words = words
+        words[dashes] = option
+        return words
     }
 }
 

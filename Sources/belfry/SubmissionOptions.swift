@@ -11,9 +11,13 @@ struct SubmissionOptions: ParsableArguments {
     @Argument(help: ArgumentHelp("The feature's parameters.", valueName: "key=value"))
     var arguments: [String] = []
 
-    @Argument(
-        parsing: .postTerminator,
-        help: ArgumentHelp("A command to run instead of a feature.", valueName: "command")
+    /// What follows `--`, see ``Terminator``.
+    @Option(
+        parsing: .remaining,
+        help: ArgumentHelp(
+            "A command to run instead of a feature; short: -- COMMAND ARG…",
+            valueName: "word"
+        )
     )
     var command: [String] = []
 

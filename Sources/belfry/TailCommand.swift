@@ -16,11 +16,11 @@ struct TailCommand: ParsableCommand {
     )
 
     @Option(
-        name: .short,
+        name: [.customShort("n"), .long],
         help: ArgumentHelp("How many past events to print first: a number or all.", valueName: "n")
     )
     var lines = "10"
-    @Flag(inversion: .prefixedNo, help: "Wait for new events.") var follow = true
+    @Flag(name: .shortAndLong, inversion: .prefixedNo, help: "Wait for new events.") var follow = true
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Print progress as well.") var progress = false
     @Flag(help: "Print the place of the last event on stderr at the end.") var showCursor = false

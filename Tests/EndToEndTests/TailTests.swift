@@ -180,13 +180,15 @@ struct Follower {
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         let program = Sandbox.programs + "/belfry"
-        let arguments: [UnsafeMutablePointer<CChar>?] =
-            [program, "tail", "--json", "-n", "all"].map { strdup($0) } + [nil]
-        let variables: [UnsafeMutablePointer<CChar>?] =
-            sandbox.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        let arguments = cStrings([program, "tail", "--json", "-n", "all"])
+        let variables = cStrings(sandbox.environment.map { "\($0.key)=\($0.value)" })
         defer { for pointer in arguments + variables { free(pointer) } }
         var pid = pid_t()
         posix_spawn(&pid, program, &actions, nil, arguments, variables)
         return pid
+    }
+
+    private static func cStrings(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
+        texts.map { strdup($0) } + [nil]
     }
 }

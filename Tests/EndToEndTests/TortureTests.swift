@@ -22,7 +22,7 @@ struct TortureTests {
         let sandbox = try Sandbox()
         var random = SplitMix(state: Self.seed)
         print("torture: \(Self.rounds) rounds, seed \(Self.seed)")
-        let accepted = Mutex<[TaskID: Int]>([:])
+        let accepted = Accepted()
         for round in 1...Self.rounds {
             try sandbox.startHub()
             let pid = try #require(sandbox.hubProcess)
@@ -33,8 +33,8 @@ struct TortureTests {
                 }
                 group.addTask {
                     // The moment is a count of acceptances, not of time: it means the same on any machine.
-                    let before = accepted.withLock { $0.count }
-                    while accepted.withLock({ $0.count }) < before + limit { await Task.yield() }
+                    let before = accepted.count
+                    while accepted.count < before + limit { await Task.yield() }
                     kill(pid, SIGKILL)
                 }
             }
@@ -44,7 +44,7 @@ struct TortureTests {
         #expect(waited.status == 0, "\(waited.errors)")
         let newest = try #require(try await sandbox.belfry("status", "--json").json["store"]?["newest"]?.int)
         try await sandbox.belfry("stop")
-        try check(sandbox, accepted: accepted.withLock { $0 }, newest: newest)
+        try check(sandbox, accepted: accepted.ids, newest: newest)
     }
 
     /// Submits until the hub is gone. What was answered with success counts as accepted.
@@ -52,7 +52,7 @@ struct TortureTests {
         round: Int,
         client: Int,
         to sandbox: Sandbox,
-        into accepted: borrowing Mutex<[TaskID: Int]>
+        into accepted: Accepted
     ) {
         let hub = HubClient(socketPath: sandbox.places.socket)
         let ids = IDGenerator()
@@ -64,11 +64,11 @@ struct TortureTests {
                 "context": ["workingDirectory": "/", "environment": ["PATH": "/usr/bin:/bin"]],
             ]
             guard (try? hub.send("POST", "/v1/tasks", body: body)) != nil else { return }
-            accepted.withLock { $0[id] = round }
+            accepted.insert(id)
         }
     }
 
-    private func check(_ sandbox: Sandbox, accepted: [TaskID: Int], newest: Int64) throws {
+    private func check(_ sandbox: Sandbox, accepted: Set<TaskID>, newest: Int64) throws {
         var configuration = GRDB.Configuration()
         configuration.readonly = true
         let database = try DatabaseQueue(path: sandbox.places.store, configuration: configuration)
@@ -77,7 +77,7 @@ struct TortureTests {
         let rows = try database.read { try Row.fetchAll($0, sql: "SELECT id, status FROM tasks") }
         var statuses: [String: String] = [:]
         for row in rows { statuses[row["id"]] = row["status"] }
-        let lost = accepted.keys.filter { statuses[$0.rawValue] == nil }
+        let lost = accepted.filter { statuses[$0.rawValue] == nil }
         #expect(lost.isEmpty, "\(lost.count) accepted tasks are not in the store")
 
         let events = try sandbox.eventLog()
@@ -94,6 +94,16 @@ struct TortureTests {
             "torture: \(accepted.count) accepted, \(statuses.count) in the store, \(interrupted) interrupted, \(newest) events"
         )
     }
+}
+
+/// The tasks that the hub has said it accepted.
+private final class Accepted: Sendable {
+    private let all = Mutex<Set<TaskID>>([])
+
+    var ids: Set<TaskID> { all.withLock { $0 } }
+    var count: Int { all.withLock { $0.count } }
+
+    func insert(_ id: TaskID) { all.withLock { _ = $0.insert(id) } }
 }
 
 /// A small random number generator with a seed that can be printed.
