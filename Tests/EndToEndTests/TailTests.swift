@@ -183,8 +183,16 @@ struct Follower {
         let arguments = cStrings([program, "tail", "--json", "-n", "all"])
         let variables = cStrings(sandbox.environment.map { "\($0.key)=\($0.value)" })
         defer { for pointer in arguments + variables { free(pointer) } }
+        // The threads of this process block most signals; the program starts with none blocked.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var pid = pid_t()
-        posix_spawn(&pid, program, &actions, nil, arguments, variables)
+        posix_spawn(&pid, program, &actions, &attributes, arguments, variables)
         return pid
     }
 
