@@ -3,6 +3,7 @@
 
 import BelfryAPI
 import BelfryCore
+import Dispatch
 import FoundationEssentials
 import GRDB
 import Glibc
@@ -27,16 +28,9 @@ struct TortureTests {
             try sandbox.startHub()
             let pid = try #require(sandbox.hubProcess)
             let limit = 1 + Int(random.next() % 120)
-            await withTaskGroup { group in
-                for client in 0..<3 {
-                    group.addTask { Self.submit(round: round, client: client, to: sandbox, into: accepted) }
-                }
-                group.addTask {
-                    // The moment is a count of acceptances, not of time: it means the same on any machine.
-                    let before = accepted.count
-                    while accepted.count < before + limit { await Task.yield() }
-                    kill(pid, SIGKILL)
-                }
+            accepted.atNext(limit) { kill(pid, SIGKILL) }
+            DispatchQueue.concurrentPerform(iterations: 3) { client in
+                Self.submit(round: round, client: client, to: sandbox, into: accepted)
             }
         }
         try sandbox.startHub()
@@ -98,12 +92,30 @@ struct TortureTests {
 
 /// The tasks that the hub has said it accepted.
 private final class Accepted: Sendable {
-    private let all = Mutex<Set<TaskID>>([])
+    private struct State {
+        var ids: Set<TaskID> = []
+        var moment = Int.max
+        var action: @Sendable () -> Void = {}
+    }
 
-    var ids: Set<TaskID> { all.withLock { $0 } }
-    var count: Int { all.withLock { $0.count } }
+    private let state = Mutex(State())
 
-    func insert(_ id: TaskID) { all.withLock { _ = $0.insert(id) } }
+    var ids: Set<TaskID> { state.withLock { $0.ids } }
+
+    /// Acts when so many more tasks are accepted: a moment that means the same on any machine.
+    func atNext(_ count: Int, _ action: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            state.moment = state.ids.count + count
+            state.action = action
+        }
+    }
+
+    func insert(_ id: TaskID) {
+        state.withLock { state in
+            state.ids.insert(id)
+            if state.ids.count == state.moment { state.action() }
+        }
+    }
 }
 
 /// A small random number generator with a seed that can be printed.
