@@ -24,7 +24,7 @@ let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
-let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 
 let package = Package(
@@ -90,7 +90,7 @@ let package = Package(
         ),
         .target(
             name: "TextToImage",
-            dependencies: ["BelfryCore", "ProceduralRenderer"],
+            dependencies: ["BelfryCore", "ProceduralRenderer", httpClient, nioCore, nioHTTP],
             path: "Plugins/text-to-image/Sources/TextToImage",
             swiftSettings: swift
         ),
@@ -121,6 +121,13 @@ let package = Package(
         .testTarget(
             name: "ProceduralRendererTests",
             dependencies: ["ProceduralRenderer", "CZlib"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "TextToImageTests",
+            dependencies: [
+                "BelfryCore", "ProceduralRenderer", "TextToImage", httpTypes, hummingbird, logging, nioCore,
+            ],
             swiftSettings: swift
         ),
         .testTarget(

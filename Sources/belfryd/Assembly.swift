@@ -105,6 +105,9 @@ struct Assembly {
             registry: registry,
             features: features,
             launcher: launcher,
+            environment: ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
+                own
+            },
             logger: logger
         )
         manager.scan()

@@ -25,6 +25,8 @@ struct Configuration: Equatable {
     var drainTime = Duration.seconds(10)
     /// Directories with plugins beside the bundled, the system's and the user's. Defaults to none.
     var pluginDirectories: [String] = []
+    /// Variables for the plugins that ask for them by name, beside the hub's own. Defaults to none.
+    var environment: [String: String] = [:]
     /// Defaults to true.
     var isFileSinkEnabled = true
     /// Defaults to `events.jsonl` in the state directory.
@@ -72,6 +74,11 @@ struct Configuration: Equatable {
         [plugins]
         # More directories with plugins, beside Belfry's own, the system's and yours.
         directories = []
+
+        [environment]
+        # Variables for the plugins that ask for them by name ("pass_env" in plugin.json), such as the
+        # address of a model and its key. They come before those of the hub's own environment.
+        # OPENAI_BASE_URL = "http://localhost:8080/v1"
 
         [sinks.file]
         # The event log, one JSON object a line.
@@ -129,6 +136,7 @@ struct Configuration: Equatable {
         if let count = try reader.int("worker.concurrency", 0...1024), count > 0 { concurrency = Int(count) }
         if let seconds = try reader.int("worker.drain_seconds", 0...3600) { drainTime = .seconds(seconds) }
         if let directories = try reader.strings("plugins.directories") { pluginDirectories = directories }
+        if let variables = try reader.table("environment") { environment = variables }
         if let flag = try reader.bool("sinks.file.enabled") { isFileSinkEnabled = flag }
         if let path = try reader.string("sinks.file.path"), !path.isEmpty {
             guard path.hasPrefix("/") else {
@@ -162,6 +170,16 @@ private struct ConfigurationReader {
 
     mutating func strings(_ key: String) throws -> [String]? {
         try value(key, "a list of strings") { value in value.array.map { $0.compactMap(\.string) } }
+    }
+
+    /// A table whose values are all strings.
+    mutating func table(_ key: String) throws -> [String: String]? {
+        let table = try value(key, "a table", \.table)
+        return try table.map { table in
+            var members: [String: String] = [:]
+            for name in table.keys { members[name] = try string("\(key).\(name)") }
+            return members
+        }
     }
 
     mutating func int(_ key: String, _ range: ClosedRange<Int64>) throws -> Int64? {

@@ -10,9 +10,18 @@ final class PluginManager: Sendable {
     private let registry: PluginRegistry
     private let features: FeatureRegistry
     private let launcher: String
+    private let environment: [String: String]
     private let logger: Logger
 
-    init(registry: PluginRegistry, features: FeatureRegistry, launcher: String, logger: Logger) {
+    /// - Parameter environment: what plugins may be handed of, see ``ExecFeature``.
+    init(
+        registry: PluginRegistry,
+        features: FeatureRegistry,
+        launcher: String,
+        environment: [String: String],
+        logger: Logger
+    ) {
+        self.environment = environment
         self.registry = registry
         self.features = features
         self.launcher = launcher
@@ -28,8 +37,16 @@ final class PluginManager: Sendable {
         var served: [any Feature] = []
         for plugin in snapshot.ready {
             for entry in plugin.manifest.features {
-                do { served.append(try ExecFeature(plugin: plugin, entry: entry, launcher: launcher)) } catch
-                {
+                do {
+                    served.append(
+                        try ExecFeature(
+                            plugin: plugin,
+                            entry: entry,
+                            launcher: launcher,
+                            environment: environment
+                        )
+                    )
+                } catch {
                     unavailable[entry.id] = FeatureRegistry.Unavailable(reason: "\(error)")
                 }
             }

@@ -12,10 +12,11 @@ enum ExecEnvironment {
         "SSL_CERT_FILE", "SSL_CERT_DIR", "CUDA_*", "NVIDIA_*", "HIP_*", "ROCR_*", "LD_LIBRARY_PATH",
     ]
 
-    /// The part of `environment` that plugins get.
-    static func filtered(_ environment: [String: String]) -> [String: String] {
+    /// The part of `environment` that every plugin gets, and the variables that one asks for.
+    static func filtered(_ environment: [String: String], asked: [String] = []) -> [String: String] {
         environment.filter { name, _ in
-            allowed.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
+            asked.contains(name)
+                || allowed.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
         }
     }
 

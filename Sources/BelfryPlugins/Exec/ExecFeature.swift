@@ -13,10 +13,23 @@ public struct ExecFeature: Feature {
     private let entry: PluginManifest.FeatureEntry
     private let schema: JSONSchema
     private let launcher: String
+    private let environment: [String: String]
 
-    /// - Parameter launcher: the path of belfry-launch.
+    /// - Parameters:
+    ///   - launcher: the path of belfry-launch.
+    ///   - environment: what the plugin's own is chosen from: what every plugin gets, and what this
+    ///     one asks for by name.
     /// - Throws: ``BelfryError`` when the feature's schema is none.
-    public init(plugin: InstalledPlugin, entry: PluginManifest.FeatureEntry, launcher: String) throws {
+    public init(
+        plugin: InstalledPlugin,
+        entry: PluginManifest.FeatureEntry,
+        launcher: String,
+        environment: [String: String]
+    ) throws {
+        self.environment = ExecEnvironment.filtered(
+            environment,
+            asked: plugin.manifest.runner.passedVariables
+        )
         self.plugin = plugin
         self.entry = entry
         self.launcher = launcher
@@ -43,7 +56,7 @@ public struct ExecFeature: Feature {
 
     private func configuration(_ params: JSONValue, _ context: FeatureContext) -> ExecHost.Configuration {
         let limits = plugin.manifest.limits
-        var environment = ExecEnvironment.filtered(ProcessInfo.processInfo.environment)
+        var environment = self.environment
         environment.merge(plugin.environment) { _, own in own }
         environment.merge(ExecEnvironment.ofAttempt(params, context)) { _, own in own }
         var host = ExecHost.Configuration(

@@ -104,11 +104,31 @@ extension PluginManifest {
         if command == "" { fields.mistake("command", "is empty", fix: "Write the program to start.") }
         let arguments = fields.strings("args")
         let environment = readEnvironment(fields)
+        let passed = readPassedVariables(fields)
         fields.checkTemplate("command", command ?? "")
         for (offset, argument) in arguments.enumerated() { fields.checkTemplate("args/\(offset)", argument) }
         fields.noteUnknown()
         guard let wire, let command else { return nil }
-        return Runner(wire: wire, command: command, arguments: arguments, environment: environment)
+        return Runner(
+            wire: wire,
+            command: command,
+            arguments: arguments,
+            environment: environment,
+            passedVariables: passed
+        )
+    }
+
+    private static func readPassedVariables(_ fields: ManifestFields) -> [String] {
+        let names = fields.strings("pass_env")
+        for (offset, name) in names.enumerated()
+        where name.isEmpty || name.contains("=") || name.utf8.contains(0) {
+            fields.mistake(
+                "pass_env/\(offset)",
+                "is not a variable's name",
+                fix: "Write letters, digits and '_'."
+            )
+        }
+        return names
     }
 
     private static func readEnvironment(_ fields: ManifestFields) -> [String: String] {

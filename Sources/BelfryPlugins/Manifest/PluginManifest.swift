@@ -33,17 +33,22 @@ public struct PluginManifest: Sendable, Hashable {
         public var arguments: [String]
         /// As written; added to the environment that every plugin gets. Defaults to nothing.
         public var environment: [String: String]
+        /// Variables that the plugin asks for by name: secrets and settings that only it is handed.
+        /// Defaults to none.
+        public var passedVariables: [String]
 
         public init(
             wire: Wire,
             command: String,
             arguments: [String] = [],
-            environment: [String: String] = [:]
+            environment: [String: String] = [:],
+            passedVariables: [String] = []
         ) {
             self.wire = wire
             self.command = command
             self.arguments = arguments
             self.environment = environment
+            self.passedVariables = passedVariables
         }
     }
 

@@ -1,6 +1,7 @@
 // The plugin's program.
 
 import BelfryPluginKit
+import FoundationEssentials
 import TextToImage
 
-await PluginMain.serve(TextToImageFeature())
+await PluginMain.serve(TextToImageFeature(environment: ProcessInfo.processInfo.environment))

@@ -1,14 +1,15 @@
-// The feature `text-to-image`: a prompt in, a PNG out.
+// The feature `text-to-image`: a prompt in, a picture file out.
 
 public import BelfryCore
 import FoundationEssentials
-import ProceduralRenderer
 
-/// Makes a picture of a prompt with the procedural renderer.
+/// Makes a picture of a prompt, with the provider that the params name.
 public struct TextToImageFeature: Feature {
     public let descriptor = FeatureDescriptor(id: "text-to-image", title: "Text to image")
+    private let environment: [String: String]
 
-    public init() {}
+    /// - Parameter environment: where the `openai` provider's settings are, see ``OpenAISettings``.
+    public init(environment: [String: String]) { self.environment = environment }
 
     public func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
         guard let prompt = params["prompt"]?.string, !prompt.isEmpty else {
@@ -18,31 +19,15 @@ public struct TextToImageFeature: Feature {
                 fix: "Give one: prompt=\"A lighthouse at dusk\""
             )
         }
-        let request = PictureRequest(
-            prompt: prompt,
-            style: params["style"]?.string.flatMap(PictureStyle.init(rawValue:)),
-            width: Int(params["width"]?.int ?? 768),
-            height: Int(params["height"]?.int ?? 512),
-            seed: params["seed"]?.int.map { UInt64(bitPattern: $0) }
-        )
-        let picture: RenderedPicture
-        do {
-            // The last tenth is for writing the file.
-            picture = try render(request) { done in
-                try Task.checkCancellation()
-                context.progress(done * 90, "painting")
+        let request = ImageRequest(prompt: prompt, params: params)
+        let image =
+            switch params["provider"]?.string ?? "procedural" {
+            case "openai":
+                try await OpenAIProvider(settings: OpenAISettings(environment)).image(request, context)
+            default: try ProceduralProvider().image(request, context)
             }
-        } catch let error as PictureError {
-            throw TaskFailure("bad_input", error.description)
-        }
-        let png = PNGEncoder.encode(
-            width: picture.width,
-            height: picture.height,
-            rgb: picture.pixels,
-            text: picture.metadata
-        )
-        let path = "\(context.outputDirectory)/\(Self.fileName(prompt)).png"
-        do { try Data(png).write(to: URL(filePath: path), options: .atomic) } catch {
+        let path = "\(context.outputDirectory)/\(Self.fileName(prompt)).\(image.format.fileExtension)"
+        do { try Data(image.bytes).write(to: URL(filePath: path), options: .atomic) } catch {
             throw TaskFailure(
                 "cannot_write",
                 "Cannot write \(path): \(error)",
@@ -52,18 +37,9 @@ public struct TextToImageFeature: Feature {
         }
         context.progress(100, "done")
         return TaskResult(
-            value: value(picture),
-            artifacts: [TaskResult.Artifact(uri: FileURI.make(path), mime: "image/png")]
+            value: .object(image.facts),
+            artifacts: [TaskResult.Artifact(uri: FileURI.make(path), mime: image.format.mime)]
         )
-    }
-
-    private func value(_ picture: RenderedPicture) -> JSONValue {
-        [
-            "provider": "procedural", "seed": .string(String(picture.seed)),
-            "style": .string(picture.style.rawValue),
-            "width": .int(Int64(picture.width)), "height": .int(Int64(picture.height)),
-            "elements": .array(picture.elements.map { .string($0) }),
-        ]
     }
 
     /// The prompt's first words as a file's name: letters and digits, at most 60 characters.
@@ -72,5 +48,69 @@ public struct TextToImageFeature: Feature {
         var name = ""
         for word in words where name.count + word.count < 60 { name += (name.isEmpty ? "" : "-") + word }
         return name.isEmpty ? "picture" : name
+    }
+}
+
+/// What is asked of a provider.
+struct ImageRequest: Sendable {
+    var prompt: String
+    var style: String?
+    /// Pixels.
+    var width: Int
+    /// Pixels.
+    var height: Int
+    var seed: Int64?
+    var model: String?
+
+    init(prompt: String, params: JSONValue) {
+        self.prompt = prompt
+        style = params["style"]?.string
+        width = Int(params["width"]?.int ?? 768)
+        height = Int(params["height"]?.int ?? 512)
+        seed = params["seed"]?.int
+        model = params["model"]?.string
+    }
+}
+
+/// What a provider made.
+struct ProvidedImage: Sendable {
+    /// A whole file.
+    var bytes: [UInt8]
+    var format: ImageFormat
+    /// How it was made; becomes the result's value.
+    var facts: JSONObject
+}
+
+/// A picture file's format, told by its first bytes.
+enum ImageFormat: Sendable {
+    case png, jpeg, webp
+
+    init?(_ bytes: [UInt8]) {
+        if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+            self = .png
+        } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+            self = .jpeg
+        } else if bytes.starts(with: Array("RIFF".utf8)), bytes.dropFirst(8).starts(with: Array("WEBP".utf8))
+        {
+            self = .webp
+        } else {
+            return nil
+        }
+    }
+
+    var fileExtension: String {
+        switch self {
+        case .png: "png"
+        case .jpeg: "jpg"
+        case .webp: "webp"
+        }
+    }
+
+    var mime: String {
+        switch self {
+        case .png: "image/png"
+        case .jpeg: "image/jpeg"
+        case .webp: "image/webp"
+        }
     }
 }
