@@ -114,6 +114,11 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
+            name: "BelfryServiceTests",
+            dependencies: ["BelfryCore", "BelfryService", "BelfryTesting", lifecycle, logging],
+            swiftSettings: swift
+        ),
+        .testTarget(
             name: "LaunchTests",
             dependencies: ["BelfryCore", "belfry-launch"],
             swiftSettings: swift
@@ -130,6 +135,7 @@ let package = Package(
             ],
             swiftSettings: swift
         ),
+        .testTarget(name: "VideoPluginTests", dependencies: ["BelfryCore"], swiftSettings: swift),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -82,9 +82,9 @@ final class ProgressHub: Sendable {
             var updates: [ProgressUpdate] = []
             for (id, value) in state.changed where value.isUnpublished {
                 state.changed[id]?.isUnpublished = false
+                if let percent = value.percent { state.running[id]?.task.progress = percent }
                 guard let task = state.running[id]?.task else { continue }
-                var summary = TaskSummary(task)
-                summary.progress = value.percent ?? summary.progress
+                let summary = TaskSummary(task)
                 updates.append(
                     ProgressUpdate(task: summary, percent: value.percent, message: value.message, time: now)
                 )

@@ -13,7 +13,9 @@ import Testing
 struct OpenAITests {
     /// A real PNG.
     private static func png() throws -> [UInt8] {
-        let picture = try render(PictureRequest(prompt: "sea", style: nil, width: 16, height: 16, seed: 1)) { _ in }
+        let picture = try render(PictureRequest(prompt: "sea", style: nil, width: 16, height: 16, seed: 1)) {
+            _ in
+        }
         return Array(
             PNGEncoder.encode(
                 width: picture.width,

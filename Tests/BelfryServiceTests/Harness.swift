@@ -1,0 +1,232 @@
+// A whole service on a store in memory, and features whose ends a test decides.
+
+import BelfryCore
+import BelfryService
+import BelfryTesting
+import FoundationEssentials
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Store, bus, worker and service, running until the body of the test is done.
+struct Harness: Sendable {
+    let memory: InMemoryTaskStore
+    let store: FaultyTaskStore
+    let bus: ObserverBus
+    let features: FeatureRegistry
+    let worker: TaskWorker
+    let service: BackgroundTaskService
+    let clocks: Clocks
+    let group: ServiceGroup
+
+    /// - Parameters:
+    ///   - features: what the hub serves.
+    ///   - sinks: what is delivered to.
+    ///   - memory: what a hub before this one left. Defaults to nothing.
+    ///   - configure: changes the worker's configuration.
+    static func run(
+        features served: [any Feature] = [],
+        sinks: [any Sink] = [],
+        memory: (@Sendable (@escaping @Sendable () -> Void) -> InMemoryTaskStore) = { commit in
+            InMemoryTaskStore(didCommitEvents: commit)
+        },
+        ringCapacity: Int = 4096,
+        clocks: Clocks = Clocks(),
+        configure: (inout TaskWorker.Configuration) -> Void = { _ in },
+        _ body: @escaping @Sendable (Harness) async throws -> Void
+    ) async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let commits = Commits()
+        let memory = memory { commits.bus?.committed() }
+        let store = FaultyTaskStore(memory)
+        let bus = ObserverBus(store: store, ringCapacity: ringCapacity, clocks: clocks, logger: logger)
+        commits.bus = bus
+        try await bus.start()
+        let features = FeatureRegistry()
+        for feature in served { features.register(feature) }
+        let directory = try TemporaryDirectory()
+        let files = try TaskFiles(directory: directory.path)
+        var configuration = TaskWorker.Configuration()
+        configure(&configuration)
+        let worker = TaskWorker(
+            id: WorkerID("worker"),
+            store: store,
+            features: features,
+            bus: bus,
+            files: files,
+            configuration: configuration,
+            clocks: clocks,
+            logger: logger
+        )
+        let service = BackgroundTaskService(
+            store: store,
+            features: features,
+            worker: worker,
+            files: files,
+            clocks: clocks
+        )
+        let runners = sinks.map {
+            SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
+        }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: ([bus] + runners + [worker] as [any Service]).map {
+                    ServiceGroupConfiguration.ServiceConfiguration(service: $0)
+                },
+                logger: logger
+            )
+        )
+        let harness = Harness(
+            memory: memory,
+            store: store,
+            bus: bus,
+            features: features,
+            worker: worker,
+            service: service,
+            clocks: clocks,
+            group: group
+        )
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do { try await body(harness) } catch {
+                tasks.cancelAll()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        withExtendedLifetime(directory) {}
+    }
+
+    /// The log from its beginning to the first event for which `isLast` holds, read as they come.
+    func events(until isLast: (EventRecord) -> Bool) async throws -> [EventRecord] {
+        let reader = bus.reader(after: EventCursor(epoch: bus.newest.epoch, position: 0))
+        var events: [EventRecord] = []
+        while let batch = try await reader.next() {
+            for record in batch.events {
+                events.append(record)
+                if isLast(record) { return events }
+            }
+        }
+        return events
+    }
+
+    /// Waits for the event of one task, or of any.
+    @discardableResult
+    func event(_ kind: TaskEvent.Kind, of id: TaskID? = nil) async throws -> EventRecord {
+        try await events { $0.kind == kind && (id == nil || $0.taskID == id) }.last!
+    }
+
+    func add(_ feature: String, _ change: (inout NewTask) -> Void = { _ in }) async throws -> BackgroundTask {
+        var new = NewTask(featureID: feature)
+        change(&new)
+        return try await service.addTask(new).task
+    }
+
+    private final class Commits: Sendable {
+        private let state = Mutex<ObserverBus?>(nil)
+        var bus: ObserverBus? {
+            get { state.withLock { $0 } }
+            set { state.withLock { $0 = newValue } }
+        }
+    }
+}
+
+/// Removed when nobody holds it.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        path =
+            FileManager.default.temporaryDirectory.path() + "belfry-service-\(UInt64.random(in: 0...(.max)))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A feature whose work is a closure.
+struct ClosureFeature: Feature {
+    var descriptor: FeatureDescriptor
+    let work: @Sendable (JSONValue, FeatureContext) async throws -> TaskResult
+
+    init(
+        _ id: String,
+        _ change: (inout FeatureDescriptor) -> Void = { _ in },
+        work: @escaping @Sendable (JSONValue, FeatureContext) async throws -> TaskResult = { _, _ in
+            TaskResult()
+        }
+    ) {
+        descriptor = FeatureDescriptor(id: id, title: id)
+        descriptor.makesFiles = false
+        change(&descriptor)
+        self.work = work
+    }
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        try await work(params, context)
+    }
+}
+
+/// Closed until somebody opens it; waiting ends also by cancellation.
+final class Gate: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init() { (stream, continuation) = AsyncStream.makeStream() }
+
+    func open() { continuation.finish() }
+
+    func wait() async throws {
+        for await _ in stream {}
+        try Task.checkCancellation()
+    }
+}
+
+/// A sink that keeps what it gets, and fails as told.
+final class RecordingSink: Sink {
+    let name: String
+    let wantsProgress: Bool
+    private let onDeliver: @Sendable (SinkBatch) async throws -> Void
+    private let state = Mutex<(batches: [SinkBatch], waiters: [(Int64, CheckedContinuation<Void, Never>)])>(
+        ([], [])
+    )
+
+    init(
+        _ name: String,
+        wantsProgress: Bool = false,
+        onDeliver: @escaping @Sendable (SinkBatch) async throws -> Void = { _ in }
+    ) {
+        self.name = name
+        self.wantsProgress = wantsProgress
+        self.onDeliver = onDeliver
+    }
+
+    func deliver(_ batch: SinkBatch) async throws {
+        try await onDeliver(batch)
+        let due = state.withLock { state in
+            state.batches.append(batch)
+            let newest = state.batches.last { !$0.events.isEmpty }?.events.last?.position ?? 0
+            defer { state.waiters.removeAll { $0.0 <= newest } }
+            return state.waiters.filter { $0.0 <= newest }
+        }
+        for waiter in due { waiter.1.resume() }
+    }
+
+    var batches: [SinkBatch] { state.withLock { $0.batches } }
+    var positions: [Int64] { batches.flatMap { $0.events.map(\.position) } }
+
+    /// Waits until the event at `position` or a later one is delivered.
+    func wait(for position: Int64) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.batches.contains(where: { $0.events.contains { $0.position >= position } }) {
+                    return true
+                }
+                state.waiters.append((position, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+}
