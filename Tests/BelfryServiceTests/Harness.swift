@@ -152,10 +152,17 @@ struct ClosureFeature: Feature {
 
     init(
         _ id: String,
-        _ change: (inout FeatureDescriptor) -> Void = { _ in },
         work: @escaping @Sendable (JSONValue, FeatureContext) async throws -> TaskResult = { _, _ in
             TaskResult()
         }
+    ) {
+        self.init(id, { _ in }, work: work)
+    }
+
+    init(
+        _ id: String,
+        _ change: (inout FeatureDescriptor) -> Void,
+        work: @escaping @Sendable (JSONValue, FeatureContext) async throws -> TaskResult
     ) {
         descriptor = FeatureDescriptor(id: id, title: id)
         descriptor.makesFiles = false
