@@ -78,8 +78,16 @@ final class Run {
             strdup("PATH=\(path)"), strdup("LC_ALL=C.UTF-8"), nil,
         ]
         defer { for pointer in arguments + environment { free(pointer) } }
+        // The threads of this process block most signals; the program starts with none blocked.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var child: pid_t = 0
-        let failure = posix_spawnp(&child, words[0], &actions, nil, &arguments, &environment)
+        let failure = posix_spawnp(&child, words[0], &actions, &attributes, &arguments, &environment)
         close(stdin.read)
         close(stdout.write)
         if failure == 0 { _ = write(stdin.write, input, input.utf8.count) }
