@@ -136,6 +136,15 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(name: "VideoPluginTests", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .executableTarget(
+            name: "belfry-bench",
+            dependencies: [
+                "BelfryCore", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite", "BelfryService", lifecycle,
+                logging,
+            ],
+            path: "Tests/Benchmarks/Program",
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -22,22 +22,23 @@ struct Harness: Sendable {
     /// - Parameters:
     ///   - features: what the hub serves.
     ///   - sinks: what is delivered to.
-    ///   - memory: what a hub before this one left. Defaults to nothing.
-    ///   - configure: changes the worker's configuration.
+    ///   - previous: what a hub before this one left. Defaults to nothing.
+    ///   - concurrency: attempts at once. Defaults to 2.
     static func run(
         features served: [any Feature] = [],
         sinks: [any Sink] = [],
-        memory: (@Sendable (@escaping @Sendable () -> Void) -> InMemoryTaskStore) = { commit in
-            InMemoryTaskStore(didCommitEvents: commit)
-        },
+        previous: InMemoryTaskStore? = nil,
         ringCapacity: Int = 4096,
         clocks: Clocks = Clocks(),
-        configure: (inout TaskWorker.Configuration) -> Void = { _ in },
+        concurrency: Int = 2,
         _ body: @escaping @Sendable (Harness) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let commits = Commits()
-        let memory = memory { commits.bus?.committed() }
+        let commit: @Sendable () -> Void = { commits.bus?.committed() }
+        let memory =
+            previous.map { InMemoryTaskStore(contentsOf: $0, didCommitEvents: commit) }
+            ?? InMemoryTaskStore(didCommitEvents: commit)
         let store = FaultyTaskStore(memory)
         let bus = ObserverBus(store: store, ringCapacity: ringCapacity, clocks: clocks, logger: logger)
         commits.bus = bus
@@ -47,7 +48,7 @@ struct Harness: Sendable {
         let directory = try TemporaryDirectory()
         let files = try TaskFiles(directory: directory.path)
         var configuration = TaskWorker.Configuration()
-        configure(&configuration)
+        configuration.concurrency = concurrency
         let worker = TaskWorker(
             id: WorkerID("worker"),
             store: store,
@@ -152,21 +153,16 @@ struct ClosureFeature: Feature {
 
     init(
         _ id: String,
+        concurrency: Int? = nil,
+        retry: RetryPolicy = .never,
         work: @escaping @Sendable (JSONValue, FeatureContext) async throws -> TaskResult = { _, _ in
             TaskResult()
         }
     ) {
-        self.init(id, { _ in }, work: work)
-    }
-
-    init(
-        _ id: String,
-        _ change: (inout FeatureDescriptor) -> Void,
-        work: @escaping @Sendable (JSONValue, FeatureContext) async throws -> TaskResult
-    ) {
         descriptor = FeatureDescriptor(id: id, title: id)
         descriptor.makesFiles = false
-        change(&descriptor)
+        descriptor.concurrency = concurrency
+        descriptor.retry = retry
         self.work = work
     }
 

@@ -99,7 +99,7 @@ struct SinkTests {
         try await Harness.run(
             features: [ClosureFeature("echo")],
             sinks: [second],
-            memory: { InMemoryTaskStore(contentsOf: store, didCommitEvents: $0) }
+            previous: store
         ) { hub in
             _ = try await hub.add("echo")
             await second.wait(for: 12)

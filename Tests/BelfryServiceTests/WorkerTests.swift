@@ -40,9 +40,9 @@ struct WorkerTests {
             return TaskResult()
         }
         let features = [
-            ClosureFeature("wide", work: work), ClosureFeature("narrow", { $0.concurrency = 1 }, work: work),
+            ClosureFeature("wide", work: work), ClosureFeature("narrow", concurrency: 1, work: work),
         ]
-        try await Harness.run(features: features, configure: { $0.concurrency = 3 }) { hub in
+        try await Harness.run(features: features, concurrency: 3) { hub in
             for index in 0..<40 { _ = try await hub.add(index.isMultiple(of: 2) ? "wide" : "narrow") }
             var left = 40
             _ = try await hub.events { event in
@@ -68,14 +68,12 @@ struct WorkerTests {
             waits.withLock { $0.append(duration) }
             wall.advance(by: duration)
         }
-        let feature = ClosureFeature(
-            "flaky",
-            {
-                $0.retry.maxAttempts = 3
-                $0.retry.initialDelay = .seconds(2)
-                $0.retry.jitter = 0
-            }
-        ) { _, context in throw TaskFailure("busy", "attempt \(context.attempt)", isRetryable: true) }
+        var policy = RetryPolicy()
+        policy.initialDelay = .seconds(2)
+        policy.jitter = 0
+        let feature = ClosureFeature("flaky", retry: policy) { _, context in
+            throw TaskFailure("busy", "attempt \(context.attempt)", isRetryable: true)
+        }
         try await Harness.run(features: [feature], clocks: clocks) { hub in
             let task = try await hub.add("flaky")
             let events = try await hub.events { $0.kind == .failed }
@@ -91,7 +89,7 @@ struct WorkerTests {
 
     @Test("a failure that is not retryable is final at once")
     func finalFailure() async throws {
-        let feature = ClosureFeature("bad", { $0.retry.maxAttempts = 5 }) { _, _ in
+        let feature = ClosureFeature("bad", retry: RetryPolicy()) { _, _ in
             throw TaskFailure("bad_input", "no", fix: "yes")
         }
         try await Harness.run(features: [feature]) { hub in
@@ -132,7 +130,7 @@ struct WorkerTests {
                 return TaskResult()
             }
         ]
-        try await Harness.run(features: features, configure: { $0.concurrency = 1 }) { hub in
+        try await Harness.run(features: features, concurrency: 1) { hub in
             let first = try await hub.add("long")
             try await hub.event(.started, of: first.id)
             let second = try await hub.add("long")
@@ -194,7 +192,7 @@ struct WorkerTests {
         _ = try before.claim(ClaimRequest(worker: worker, lease: lease, slots: 1, lanes: [lane: 1]), at: now)
         try await Harness.run(
             features: [ClosureFeature("echo")],
-            memory: { InMemoryTaskStore(contentsOf: before, didCommitEvents: $0) }
+            previous: before
         ) { hub in
             let events = try await hub.events { $0.kind == .completed }
             #expect(events.map(\.kind) == [.added, .started, .interrupted, .started, .completed])
@@ -227,7 +225,7 @@ struct WorkerTests {
             let first = ids.withLock { $0[0] }
             while try store?.task(first)?.status != .completed { await Task.yield() }
         }
-        try await Harness.run(features: features, clocks: clocks, configure: { $0.concurrency = 2 }) { hub in
+        try await Harness.run(features: features, clocks: clocks, concurrency: 2) { hub in
             kept.withLock { $0 = hub.memory }
             let first = try await hub.add("quick")
             let second = try await hub.add("endless")
