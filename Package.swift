@@ -119,6 +119,26 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
+            name: "BelfryFileSinkTests",
+            dependencies: ["BelfryCore", "BelfryFileSink", "BelfryTesting"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfryStdoutSinkTests",
+            dependencies: ["BelfryCore", "BelfryStdoutSink"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfryPluginsTests",
+            dependencies: ["BelfryCore", "BelfryPlugins"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "HubTests",
+            dependencies: ["BelfryCore", "belfryd"],
+            swiftSettings: swift
+        ),
+        .testTarget(
             name: "LaunchTests",
             dependencies: ["BelfryCore", "belfry-launch"],
             swiftSettings: swift

@@ -28,6 +28,8 @@ public protocol HubBackend: TaskControl {
     func plugins() -> JSONValue
     func addPlugin(directory: String, link: Bool) async throws -> JSONValue
     func removePlugin(_ id: String) async throws -> JSONValue
+    /// Switches a plugin on or off.
+    func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue
     func sinks() -> JSONValue
     func status() async throws -> JSONValue
     func version() -> JSONValue

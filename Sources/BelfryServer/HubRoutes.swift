@@ -30,6 +30,12 @@ struct HubRoutes {
         router.delete("/v1/plugins/:id") { _, context in
             Response(json: try await backend.removePlugin(try context.parameters.require("id")))
         }
+        for (word, isEnabled) in [("enable", true), ("disable", false)] {
+            router.post("/v1/plugins/:id/\(word)") { _, context in
+                let id = try context.parameters.require("id")
+                return Response(json: try await backend.setPlugin(id, isEnabled: isEnabled))
+            }
+        }
     }
 
     private func addPlugin(_ request: Request) async throws -> Response {

@@ -80,7 +80,10 @@ struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plugin",
         abstract: "Plugins: programs that bring features.",
-        subcommands: [PluginListCommand.self, PluginAddCommand.self, PluginRemoveCommand.self],
+        subcommands: [
+            PluginListCommand.self, PluginAddCommand.self, PluginRemoveCommand.self, PluginEnableCommand.self,
+            PluginDisableCommand.self,
+        ],
         defaultSubcommand: PluginListCommand.self
     )
 }
@@ -168,6 +171,34 @@ struct PluginRemoveCommand: ParsableCommand {
         }
         _ = try Session().ask("DELETE", "/v1/plugins/\(URLText.encode(plugin))")
         Output.line("removed \(plugin)")
+    }
+}
+
+struct PluginEnableCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enable",
+        abstract: "Switches a plugin on again."
+    )
+
+    @Argument(help: "The plugin's id.") var plugin: String
+
+    func run() throws {
+        _ = try Session().ask("POST", "/v1/plugins/\(URLText.encode(plugin))/enable")
+        Output.line("enabled \(plugin)")
+    }
+}
+
+struct PluginDisableCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "disable",
+        abstract: "Switches a plugin off for you, until you enable it; its tasks wait."
+    )
+
+    @Argument(help: "The plugin's id.") var plugin: String
+
+    func run() throws {
+        _ = try Session().ask("POST", "/v1/plugins/\(URLText.encode(plugin))/disable")
+        Output.line("disabled \(plugin)")
     }
 }
 

@@ -115,6 +115,12 @@ final class Hub: HubBackend {
         return added
     }
 
+    func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue {
+        try parts.plugins.setEnabled(isEnabled, id)
+        parts.worker.wake(try await parts.store.pendingWork().lanes)
+        return ["id": .string(id), "enabled": .bool(isEnabled)]
+    }
+
     func removePlugin(_ id: String) async throws -> JSONValue {
         try parts.plugins.remove(id)
         return ["removed": .string(id)]

@@ -69,6 +69,11 @@ final class PluginManager: Sendable {
         return added.json
     }
 
+    func setEnabled(_ isEnabled: Bool, _ id: String) throws {
+        try registry.setEnabled(isEnabled, id: id)
+        scan()
+    }
+
     func remove(_ id: String) throws {
         try registry.remove(id: id)
         scan()

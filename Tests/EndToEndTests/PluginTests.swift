@@ -221,6 +221,20 @@ struct PluginTests {
         #expect(try await sandbox.belfry("run", "live").status != 0)
     }
 
+    @Test(
+        "a disabled plugin's tasks wait until it is enabled again, and new ones are refused with the way out"
+    )
+    func disable() async throws {
+        let sandbox = try Sandbox()
+        try await add("mine", "echo '::result 1'", to: sandbox)
+        #expect(try await sandbox.belfry("plugin", "disable", "mine").status == 0)
+        let refused = try await sandbox.belfry("run", "mine")
+        #expect(refused.errors.contains("belfry plugin enable mine"), "\(refused.errors)")
+        #expect(try await sandbox.belfry("plugin", "enable", "mine").status == 0)
+        #expect(try await sandbox.belfry("run", "mine").output == "1\n")
+        #expect(try await sandbox.belfry("plugin", "disable", "mien").errors.contains("'mine'"))
+    }
+
     @Test("variables reach the plugin that asks for them by name, and no other")
     func passedVariables() async throws {
         let sandbox = try Sandbox(["TOKEN": "from the hub", "OTHER": "secret"])

@@ -76,7 +76,7 @@ public final class PluginRegistry: Sendable {
             throw BelfryError(
                 .notFound,
                 "\(real) holds no \(PluginManifest.fileName).",
-                fix: "Start one with: belfry plugin new"
+                fix: "Name the directory that has the plugin's plugin.json in it."
             )
         }
         return plugin
