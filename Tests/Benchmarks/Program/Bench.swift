@@ -20,6 +20,8 @@ struct Bench {
             print("usage: belfry-bench DIRECTORY LAUNCHER")
             exit(64)
         }
+        // A program that ends without reading its input is no reason to die, as in the hub.
+        signal(SIGPIPE, SIG_IGN)
         let bench = Bench(directory: CommandLine.arguments[1], launcher: CommandLine.arguments[2])
         try await bench.noOps()
         try await bench.programs()
