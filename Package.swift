@@ -110,7 +110,7 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfrySQLiteTests",
-            dependencies: ["BelfryCore", "BelfrySQLite", "BelfryTesting"],
+            dependencies: ["BelfryCore", "BelfrySQLite", "BelfryTesting", grdb],
             swiftSettings: swift
         ),
         .testTarget(

@@ -15,11 +15,10 @@ public protocol Sink: Sendable {
     /// Where a sink without any cursor begins. Defaults to the oldest event that is kept.
     var start: SinkStart { get }
 
-    /// Whether each run begins anew, with no cursor kept from the last. Defaults to false.
-    var isTransient: Bool { get }
+    /// Who knows after a restart where the sink stopped. Defaults to the store.
+    var cursorKeeper: CursorKeeper { get }
 
-    /// The sink's own cursor, when what it wrote tells where it stopped. Defaults to nil: the
-    /// store keeps the cursor.
+    /// Where the sink stopped, as far as it knows by itself. Defaults to nil.
     func resumePosition() async throws -> EventCursor?
 
     /// Delivers one batch; returning means delivered.
@@ -34,9 +33,20 @@ public protocol Sink: Sendable {
 extension Sink {
     public var wantsProgress: Bool { false }
     public var start: SinkStart { .oldest }
-    public var isTransient: Bool { false }
+    public var cursorKeeper: CursorKeeper { .store }
     public func resumePosition() async throws -> EventCursor? { nil }
     public func close() async {}
+}
+
+/// Who knows after a restart where a sink stopped.
+public enum CursorKeeper: Sendable {
+    /// The store: the cursor is saved there after each delivery.
+    case store
+    /// The sink: what it wrote tells (``Sink/resumePosition()``). The store learns of it at shutdown
+    /// only, for the case that what the sink wrote is gone.
+    case sink
+    /// Nobody: each run begins anew.
+    case nobody
 }
 
 /// Where a sink that has never run begins.

@@ -45,6 +45,7 @@ public final class FileSink: Sink {
     }
 
     public let name = "file"
+    public let cursorKeeper = CursorKeeper.sink
     private let configuration: Configuration
     private let clock: any WallClock
     private let onStep: @Sendable (Step) throws -> Void

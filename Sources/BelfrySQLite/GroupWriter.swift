@@ -22,12 +22,12 @@ final class GroupWriter: Sendable {
 
     private let pool: DatabasePool
     private let epoch: String
-    private let didCommitEvents: (@Sendable () -> Void)?
+    private let didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
     private let state = Mutex(State())
     /// Requests in one transaction at most.
     private let groupSize = 512
 
-    init(pool: DatabasePool, epoch: String, didCommitEvents: (@Sendable () -> Void)?) {
+    init(pool: DatabasePool, epoch: String, didCommitEvents: (@Sendable ([EventRecord]) -> Void)?) {
         self.pool = pool
         self.epoch = epoch
         self.didCommitEvents = didCommitEvents
@@ -103,7 +103,7 @@ final class GroupWriter: Sendable {
 
     private func commit(_ group: [Request], in db: Database) {
         var outcomes = [(any Error)?](repeating: nil, count: group.count)
-        var hasEvents = false
+        var events: [EventRecord] = []
         do {
             try db.beginTransaction(.immediate)
             let transaction = try StoreTransaction(db, epoch: epoch)
@@ -115,7 +115,7 @@ final class GroupWriter: Sendable {
                 }
             }
             try transaction.finish()
-            hasEvents = transaction.hasEvents
+            events = transaction.events
         } catch {
             rollBack(db)
             let failure = StoreErrors.translated(error)
@@ -130,7 +130,7 @@ final class GroupWriter: Sendable {
             return
         }
         for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
-        if hasEvents { didCommitEvents?() }
+        if !events.isEmpty { didCommitEvents?(events) }
     }
 
     private func rollBack(_ db: Database) {

@@ -119,33 +119,41 @@ extension SQLiteTaskStore {
         }
     }
 
-    /// Steps from lane to lane through the index: as many steps as lanes, whatever waits in them.
     public func pendingWork() async throws -> PendingWork {
         try await read { db in
-            var lanes: Set<Lane> = []
-            for index in ["ready = 1", "ready = 0 AND hold_count = 0"] {
-                let statement = try db.cachedStatement(
-                    sql: index == "ready = 1"
-                        ? """
-                        WITH RECURSIVE lanes(lane) AS (
-                            SELECT (SELECT lane FROM tasks WHERE status = 'pending' AND ready = 1 ORDER BY lane LIMIT 1)
-                            UNION ALL
-                            SELECT (SELECT lane FROM tasks WHERE status = 'pending' AND ready = 1 AND lane > lanes.lane
-                                ORDER BY lane LIMIT 1) FROM lanes WHERE lanes.lane IS NOT NULL)
-                        SELECT lane FROM lanes WHERE lane IS NOT NULL
-                        """
-                        : "SELECT DISTINCT lane FROM tasks WHERE status = 'pending' AND ready = 0 AND hold_count = 0"
-                )
-                for lane in try String.fetchAll(statement) {
-                    if let lane = Lane(stored: lane) { lanes.insert(lane) }
-                }
-            }
-            let next = try db.cachedStatement(
-                sql:
-                    "SELECT MIN(not_before) FROM tasks WHERE status = 'pending' AND ready = 0 AND hold_count = 0"
+            let ready = try Self.lanes(db, index: "tasks_claimable", where: "ready = 1")
+            let waiting = try Self.lanes(
+                db,
+                index: "tasks_waiting_lanes",
+                where: "ready = 0 AND hold_count = 0"
             )
-            return PendingWork(lanes: lanes, nextDue: TaskRow.time(try Int64.fetchOne(next)))
+            let next = try db.cachedStatement(
+                sql: """
+                    SELECT MIN(not_before) FROM tasks INDEXED BY tasks_waiting
+                    WHERE status = 'pending' AND ready = 0 AND hold_count = 0
+                    """
+            )
+            return PendingWork(
+                lanes: ready.union(waiting),
+                nextDue: TaskRow.time(try Int64.fetchOne(next))
+            )
         }
+    }
+
+    /// Steps from lane to lane through an index: as many steps as lanes, whatever waits in them.
+    private static func lanes(_ db: Database, index: String, where condition: String) throws -> Set<Lane> {
+        let statement = try db.cachedStatement(
+            sql: """
+                WITH RECURSIVE lanes(lane) AS (
+                    VALUES ('')
+                    UNION ALL
+                    SELECT (SELECT lane FROM tasks INDEXED BY \(index)
+                        WHERE status = 'pending' AND \(condition) AND lane > lanes.lane ORDER BY lane LIMIT 1)
+                    FROM lanes WHERE lanes.lane IS NOT NULL)
+                SELECT lane FROM lanes WHERE lane > ''
+                """
+        )
+        return Set(try String.fetchAll(statement).compactMap(Lane.init(stored:)))
     }
 
     public func events(after position: Int64, limit: Int) async throws -> EventPage {

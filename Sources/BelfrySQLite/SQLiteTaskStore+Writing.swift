@@ -52,7 +52,7 @@ extension SQLiteTaskStore {
         return try await writer.write { store in
             try store.db.cachedStatement(
                 sql: """
-                    UPDATE tasks SET ready = 1
+                    UPDATE tasks INDEXED BY tasks_waiting SET ready = 1
                     WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
                     """
             ).execute(arguments: [now.milliseconds])
@@ -153,7 +153,7 @@ extension SQLiteTaskStore {
 
     public func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask] {
         try await writer.write { store in
-            try TaskRow.fetchAll(store.db, "WHERE status = 'processing' ORDER BY number", [])
+            try TaskRow.fetchAll(store.db, "INDEXED BY tasks_processing WHERE status = 'processing' ORDER BY number", [])
                 .filter(rescue.covers)
                 .map { try store.apply(.interrupt, to: $0, at: now) }
         }

@@ -18,8 +18,9 @@ public final class SQLiteTaskStore: TaskStore {
         public var path: String
         /// Makes the log's epoch. Defaults to the system's randomness.
         public var ids = IDGenerator()
-        /// Called after each commit that wrote events: there may be more to read. Defaults to nothing.
-        public var didCommitEvents: (@Sendable () -> Void)?
+        /// Called after each commit with the events that it wrote, in the order of the log. It must not
+        /// wait: the next commit waits for it. Defaults to nothing.
+        public var didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
 
         public init(path: String) { self.path = path }
     }

@@ -8,7 +8,8 @@ import GRDB
 final class StoreTransaction {
     let db: Database
     let epoch: String
-    private(set) var hasEvents = false
+    /// What was written so far.
+    private(set) var events: [EventRecord] = []
     private var counters: Counters
     private var savedCounters: Counters
 
@@ -32,9 +33,11 @@ final class StoreTransaction {
     /// Runs one request; what it wrote is undone when it throws.
     func savepoint(_ body: () throws -> Void) throws {
         let before = counters
+        let written = events.count
         try db.cachedStatement(sql: "SAVEPOINT request").execute()
         do { try body() } catch {
             counters = before
+            events.removeSubrange(written...)
             if db.isInsideTransaction {
                 try db.cachedStatement(sql: "ROLLBACK TO request").execute()
                 try db.cachedStatement(sql: "RELEASE request").execute()
@@ -47,7 +50,6 @@ final class StoreTransaction {
     /// Writes the counters back. The last thing before the commit.
     func finish() throws {
         guard counters != savedCounters else { return }
-        hasEvents = counters.position != savedCounters.position
         let save = try db.cachedStatement(sql: "UPDATE counters SET value = ? WHERE name = ?")
         try save.execute(arguments: [counters.position, "position"])
         try save.execute(arguments: [counters.number, "number"])
@@ -76,6 +78,7 @@ final class StoreTransaction {
                 record.position, now.milliseconds, record.kind.rawValue, record.taskID?.rawValue,
                 String(decoding: record.json, as: UTF8.self),
             ])
+            events.append(record)
         }
     }
 

@@ -1,6 +1,7 @@
-// Carries committed events from the store to everyone who watches. The store signals that there
-// may be more; the bus reads it once and keeps the newest events in a ring, so that readers at
-// the head never touch the database, and a reader that fell behind reads the store by itself.
+// Carries committed events from the store to everyone who watches. The store hands over what it
+// committed, or only signals that there may be more; then the bus reads it, once. The newest events
+// stay in a ring, so that readers at the head never touch the database, and a reader that fell behind
+// reads the store by itself.
 
 public import BelfryCore
 import DequeModule
@@ -46,8 +47,23 @@ public final class ObserverBus: Service {
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Says that the store may have new events. Cheap; call it after each commit.
-    public func committed() { signal.yield() }
+    /// Says that the store has new events. Cheap; call it after each commit, in the order of commits.
+    ///
+    /// - Parameter events: what was committed, oldest first; without it, or when there is a gap before
+    ///   it, the bus reads the store.
+    public func committed(_ events: [EventRecord] = []) {
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, any Error>]? in
+            guard let first = events.first?.cursor, first.epoch == state.epoch,
+                first.position == state.newest + 1
+            else { return nil }
+            return append(events, to: &state)
+        }
+        guard let waiting else {
+            signal.yield()
+            return
+        }
+        for continuation in waiting { continuation.resume() }
+    }
 
     /// Learns where the log ends. Readers may be made after it.
     public func start() async throws {
@@ -88,7 +104,8 @@ public final class ObserverBus: Service {
     private func append(_ events: [EventRecord], to state: inout State) -> [CheckedContinuation<
         Void, any Error
     >] {
-        for record in events {
+        // What was read may have been handed over meanwhile.
+        for record in events where record.position > state.newest {
             state.ring.append(record)
             state.newest = record.position
             if let task = record.taskID { follow(record.kind, of: task, in: &state) }

@@ -121,6 +121,7 @@ public final class SinkRunner: Service {
         }
         await flush()
         await sink.close()
+        if sink.cursorKeeper == .sink, let cursor = state.withLock({ $0.cursor }) { await save(cursor) }
         state.withLock { $0.condition = .stopped }
     }
 
@@ -148,7 +149,7 @@ public final class SinkRunner: Service {
     private func openReader() async throws -> EventReader {
         var cursor = state.withLock { $0.cursor }
         if cursor == nil { cursor = try await sink.resumePosition() }
-        if cursor == nil, !sink.isTransient { cursor = try await store.cursor(of: sink.name) }
+        if cursor == nil, sink.cursorKeeper != .nobody { cursor = try await store.cursor(of: sink.name) }
         if cursor == nil, case .oldest = sink.start {
             cursor = EventCursor(epoch: bus.newest.epoch, position: 0)
         }
@@ -198,8 +199,11 @@ public final class SinkRunner: Service {
             }
             return state.cursor != cursor
         }
-        guard changed, !sink.isTransient else { return }
         // Saved after delivery: a crash repeats a batch, it never skips one.
+        if changed, sink.cursorKeeper == .store { await save(cursor) }
+    }
+
+    private func save(_ cursor: EventCursor) async {
         do { try await store.saveCursor(cursor, of: sink.name) } catch {
             logger.warning("cannot save the sink's cursor", metadata: ["error": "\(error)"])
         }

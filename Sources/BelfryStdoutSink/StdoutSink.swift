@@ -17,7 +17,7 @@ public final class StdoutSink: Sink {
 
     public let name = "stdout"
     public let start = SinkStart.now
-    public let isTransient = true
+    public let cursorKeeper = CursorKeeper.nobody
     public let wantsProgress: Bool
     private let form: Form
     private let descriptor: Int32

@@ -26,10 +26,10 @@ struct Assembly {
         let clocks = Clocks()
         let committed = CommitSignal()
         var storeConfiguration = SQLiteTaskStore.Configuration(path: places.store)
-        storeConfiguration.didCommitEvents = { committed.fire() }
+        storeConfiguration.didCommitEvents = { committed.fire($0) }
         let store = try await SQLiteTaskStore.open(storeConfiguration)
         let bus = ObserverBus(store: store, clocks: clocks, logger: logger)
-        committed.connect { bus.committed() }
+        committed.connect { bus.committed($0) }
         try await bus.start()
 
         let features = FeatureRegistry()
@@ -124,8 +124,11 @@ struct Assembly {
 
 /// Carries the store's signal to the bus, which is made after the store.
 final class CommitSignal: Sendable {
-    private let receiver = Mutex<(@Sendable () -> Void)?>(nil)
+    private let receiver = Mutex<(@Sendable ([EventRecord]) -> Void)?>(nil)
 
-    func connect(_ receiver: @escaping @Sendable () -> Void) { self.receiver.withLock { $0 = receiver } }
-    func fire() { receiver.withLock { $0 }?() }
+    func connect(_ receiver: @escaping @Sendable ([EventRecord]) -> Void) {
+        self.receiver.withLock { $0 = receiver }
+    }
+
+    func fire(_ events: [EventRecord]) { receiver.withLock { $0 }?(events) }
 }

@@ -1,10 +1,13 @@
 // The SQLite store against the suite that every engine must pass, and what is its own.
 
 import BelfryCore
-import BelfrySQLite
 import BelfryTesting
 import FoundationEssentials
+import GRDB
+import Synchronization
 import Testing
+
+@testable import BelfrySQLite
 
 @Suite("The SQLite store")
 struct SQLiteTaskStoreTests {
@@ -14,7 +17,7 @@ struct SQLiteTaskStoreTests {
             let directory = try TemporaryDirectory()
             var configuration = SQLiteTaskStore.Configuration(path: directory.path + "/store.sqlite")
             configuration.ids = options.ids
-            configuration.didCommitEvents = options.didCommitEvents
+            configuration.didCommitEvents = { _ in options.didCommitEvents() }
             let opening = configuration
             let store = try await SQLiteTaskStore.open(opening)
             return StoreFixture(
@@ -68,6 +71,55 @@ struct SQLiteTaskStoreTests {
         }
         #expect(error?.code == .storeUnavailable || error?.code == .schemaTooNew)
         #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
+    }
+
+    @Test("claiming, settling and rescuing walk over nothing that merely waits")
+    func plans() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        let store = try await SQLiteTaskStore.open(.init(path: directory.path + "/store.sqlite"))
+        let seen = Mutex<Set<String>>([])
+        let note: @Sendable (Database) -> Void = { db in
+            db.trace { event in
+                if case .statement(let statement) = event { _ = seen.withLock { $0.insert(statement.sql) } }
+            }
+        }
+        try await store.pool.writeWithoutTransaction { note($0) }
+        try await store.pool.read { note($0) }
+
+        let now = Timestamp(milliseconds: 1_000_000)
+        let ids = IDGenerator()
+        let new = AcceptedTask(id: ids.taskID(at: now), new: NewTask(featureID: "paint"))
+        _ = try await store.add([new], batch: nil, at: now)
+        let lease = Lease(bootID: "boot", expiresAt: .seconds(60))
+        let request = ClaimRequest(
+            worker: WorkerID("worker"),
+            lease: lease,
+            slots: 1,
+            lanes: [Lane(group: "default", featureID: "paint"): 1]
+        )
+        let claimed = try #require(try await store.claim(request, at: now).first)
+        _ = try await store.extendLeases([claimed.claim], to: lease)
+        _ = try await store.saveProgress([ProgressValue(claim: claimed.claim, percent: 1, message: nil)], at: now)
+        _ = try await store.settle(Settlement(claim: claimed.claim, outcome: .completed(TaskResult())), at: now)
+        _ = try await store.pendingWork()
+        let rescue = Rescue(alive: [], bootID: "boot", leaseTime: .zero, isSoleOwner: true)
+        _ = try await store.rescue(rescue, at: now)
+
+        let statements = seen.withLock { $0 }.filter { $0.contains("tasks") && !$0.hasPrefix("INSERT") }
+        #expect(statements.count >= 8)
+        for statement in statements {
+            let plan = try await store.pool.read { db in
+                let query = "EXPLAIN QUERY PLAN " + statement.replacing("?", with: "NULL")
+                return try Row.fetchAll(db, sql: query).map { $0["detail"] as String }
+            }
+            for step in plan {
+                #expect(!step.contains("tasks_by_status"), "\(statement)")
+                #expect(!step.hasPrefix("SCAN tasks") || step.contains("tasks_processing"), "\(statement)")
+                #expect(!step.contains("TEMP B-TREE"), "\(statement)")
+            }
+        }
+        try await store.close()
     }
 }
 

@@ -190,6 +190,7 @@ final class Gate: Sendable {
 final class RecordingSink: Sink {
     let name: String
     let wantsProgress: Bool
+    let cursorKeeper: CursorKeeper
     private let onDeliver: @Sendable (SinkBatch) async throws -> Void
     private let state = Mutex<(batches: [SinkBatch], waiters: [(Int64, CheckedContinuation<Void, Never>)])>(
         ([], [])
@@ -198,10 +199,12 @@ final class RecordingSink: Sink {
     init(
         _ name: String,
         wantsProgress: Bool = false,
+        cursorKeeper: CursorKeeper = .store,
         onDeliver: @escaping @Sendable (SinkBatch) async throws -> Void = { _ in }
     ) {
         self.name = name
         self.wantsProgress = wantsProgress
+        self.cursorKeeper = cursorKeeper
         self.onDeliver = onDeliver
     }
 

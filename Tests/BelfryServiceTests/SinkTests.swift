@@ -3,6 +3,7 @@
 import BelfryCore
 import BelfryService
 import BelfryTesting
+import Logging
 import Synchronization
 import Testing
 
@@ -26,6 +27,64 @@ struct SinkTests {
             await sink.wait(for: 150)
         }
         #expect(sink.positions == Array(1...150))
+    }
+
+    @Test("events that the store hands over and events that the bus reads make one stream")
+    func handedOver() async throws {
+        let bus = Mutex<ObserverBus?>(nil)
+        let source = Mutex<InMemoryTaskStore?>(nil)
+        let commits = Mutex((count: 0, last: Int64(0)))
+        let store = InMemoryTaskStore {
+            guard let bus = bus.withLock({ $0 }), let store = source.withLock({ $0 }) else { return }
+            let (count, events) = commits.withLock { commits in
+                let events = (try? store.events(after: commits.last, limit: 100))?.events ?? []
+                commits = (commits.count + 1, events.last?.position ?? commits.last)
+                return (commits.count, events)
+            }
+            // Some are handed over, some only signalled, and of some the bus is never told.
+            if count % 3 == 0 { bus.committed() } else if count % 7 != 0 { bus.committed(events) }
+        }
+        source.withLock { $0 = store }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let made = ObserverBus(store: store, ringCapacity: 16, logger: logger)
+        bus.withLock { $0 = made }
+        try await made.start()
+        let running = Task { try await made.run() }
+        let reader = made.reader(after: made.newest)
+        let ids = IDGenerator()
+        for index in 1...300 {
+            let now = Timestamp(milliseconds: Int64(index))
+            _ = try store.add(
+                [AcceptedTask(id: ids.taskID(at: now), new: NewTask(featureID: "echo"))],
+                batch: nil,
+                at: now
+            )
+        }
+        var positions: [Int64] = []
+        while positions.last != 300, let batch = try await reader.next() {
+            positions += batch.events.map(\.position)
+        }
+        #expect(positions == Array(1...300))
+        running.cancel()
+        _ = await running.result
+    }
+
+    @Test("the cursor of a sink that keeps its own is saved at shutdown, not after each delivery")
+    func ownCursor() async throws {
+        let kept = Mutex<InMemoryTaskStore?>(nil)
+        let own = RecordingSink("own", cursorKeeper: .sink)
+        let other = RecordingSink("other")
+        try await Harness.run(features: [ClosureFeature("echo")], sinks: [own, other]) { hub in
+            kept.withLock { $0 = hub.memory }
+            try await submit(2, to: hub)
+            await own.wait(for: 6)
+            await other.wait(for: 6)
+            let early = try hub.memory.cursor(of: "own")
+            #expect(early == nil)
+        }
+        let store = try #require(kept.withLock { $0 })
+        let position = try store.cursor(of: "own")?.position
+        #expect(position == 6)
     }
 
     @Test("a sink that hangs delays nobody")

@@ -136,7 +136,7 @@ final class BenchHub: Sendable {
         let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
         let signal = Signal()
         var configuration = SQLiteTaskStore.Configuration(path: path + "/bench.sqlite")
-        configuration.didCommitEvents = { signal.bus.withLock { $0 }?.committed() }
+        configuration.didCommitEvents = { events in signal.bus.withLock { $0 }?.committed(events) }
         let store = try await SQLiteTaskStore.open(configuration)
         let bus = ObserverBus(store: store, logger: logger)
         signal.bus.withLock { $0 = bus }
