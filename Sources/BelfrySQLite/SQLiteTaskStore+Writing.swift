@@ -153,9 +153,13 @@ extension SQLiteTaskStore {
 
     public func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask] {
         try await writer.write { store in
-            try TaskRow.fetchAll(store.db, "INDEXED BY tasks_processing WHERE status = 'processing' ORDER BY number", [])
-                .filter(rescue.covers)
-                .map { try store.apply(.interrupt, to: $0, at: now) }
+            try TaskRow.fetchAll(
+                store.db,
+                "INDEXED BY tasks_processing WHERE status = 'processing' ORDER BY number",
+                []
+            )
+            .filter(rescue.covers)
+            .map { try store.apply(.interrupt, to: $0, at: now) }
         }
     }
 

@@ -100,8 +100,14 @@ struct SQLiteTaskStoreTests {
         )
         let claimed = try #require(try await store.claim(request, at: now).first)
         _ = try await store.extendLeases([claimed.claim], to: lease)
-        _ = try await store.saveProgress([ProgressValue(claim: claimed.claim, percent: 1, message: nil)], at: now)
-        _ = try await store.settle(Settlement(claim: claimed.claim, outcome: .completed(TaskResult())), at: now)
+        _ = try await store.saveProgress(
+            [ProgressValue(claim: claimed.claim, percent: 1, message: nil)],
+            at: now
+        )
+        _ = try await store.settle(
+            Settlement(claim: claimed.claim, outcome: .completed(TaskResult())),
+            at: now
+        )
         _ = try await store.pendingWork()
         let rescue = Rescue(alive: [], bootID: "boot", leaseTime: .zero, isSoleOwner: true)
         _ = try await store.rescue(rescue, at: now)
