@@ -5,6 +5,7 @@ DESTDIR ?=
 SWIFT ?= swift
 # The programs carry Swift's runtime in them, so that they run where no toolchain is.
 RELEASE = -c release --static-swift-stdlib
+STATIC = -c release -Xswiftc -static-executable --scratch-path .build-static
 PRODUCTS = belfryd belfry belfry-launch belfry-text-to-image
 STAGE = .build/stage
 
@@ -22,11 +23,12 @@ test: test-dependencies ## Runs all tests.
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
-# `belfry` apart: fully static it starts three times as fast, and the flag holds for a whole build.
+# What is started often, apart: fully static it starts three times as fast, and the flag holds for a
+# whole build.
 build: dependencies ## Builds release programs into .build/stage.
-	@for product in belfryd belfry-launch belfry-text-to-image; do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
-	$(SWIFT) build -c release -Xswiftc -static-executable --scratch-path .build-static --product belfry
-	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE) .build-static/release/belfry
+	@for product in belfryd belfry-text-to-image; do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
+	@for product in belfry belfry-launch; do $(SWIFT) build $(STATIC) --product $$product || exit 1; done
+	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE) .build-static/release
 
 install: build ## Installs below PREFIX (and DESTDIR).
 	@mkdir -p "$(DESTDIR)$(PREFIX)"
