@@ -32,6 +32,70 @@ struct FirstRunTests {
         #expect(tail.output == (try String(contentsOfFile: sandbox.places.eventLog, encoding: .utf8)))
     }
 
+    @Test("gets a picture from a model whose address and key are in the configuration")
+    func model() async throws {
+        let sandbox = try Sandbox()
+        // Answers one request as image servers do, notes it, and ends.
+        try sandbox.write(
+            """
+            import base64, http.server, json, os, struct, sys, zlib
+
+            def chunk(kind, data):
+                return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+            header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+            picture = b"\\x89PNG\\r\\n\\x1a\\n" + header + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
+
+            class Handler(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    body = self.rfile.read(int(self.headers["Content-Length"]))
+                    with open("request.json", "w") as file:
+                        json.dump({"path": self.path, "key": self.headers["Authorization"], "body": json.loads(body)}, file)
+                    answer = json.dumps({"data": [{"b64_json": base64.b64encode(picture).decode()}]}).encode()
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(answer)))
+                    self.end_headers()
+                    self.wfile.write(answer)
+
+            server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+            server.timeout = 60
+            print(server.server_port, flush=True)
+            if os.fork() == 0:
+                null = os.open(os.devnull, os.O_RDWR)
+                for descriptor in range(3):
+                    os.dup2(null, descriptor)
+                server.handle_request()
+            """,
+            to: "server.py"
+        )
+        let server = try await sandbox.run("/usr/bin/env", ["python3", "server.py"])
+        let port = try #require(Int(server.output.prefix { $0 != "\n" }), "\(server.errors)")
+        try sandbox.write(
+            """
+            [environment]
+            OPENAI_BASE_URL = "http://127.0.0.1:\(port)/v1"
+            OPENAI_API_KEY = "sk-test"
+            BELFRY_IMAGE_MODEL = "flux"
+            """,
+            to: "config.toml"
+        )
+        let ran = try await sandbox.belfry("run", "text-to-image", "provider=openai", "prompt=A fox")
+        #expect(ran.status == 0, "\(ran.errors)")
+        let path = try #require(ran.lines.first.map(String.init))
+        #expect(path.hasSuffix("/a-fox.png"))
+        #expect(try Data(contentsOf: URL(filePath: path)).prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
+        let asked = try JSONValue(
+            parsing: String(contentsOfFile: sandbox.root + "/request.json", encoding: .utf8)
+        )
+        #expect(asked["path"] == "/v1/images/generations")
+        #expect(asked["key"] == "Bearer sk-test")
+        #expect(asked["body"]?["model"] == "flux")
+        #expect(asked["body"]?["prompt"] == "A fox")
+        // The key is nowhere that people look.
+        let shown = try await sandbox.belfry("show", "last", "--json").output
+        #expect(!shown.contains("sk-test"))
+    }
+
     @Test("runs any command in its own directory, environment and umask")
     func command() async throws {
         let sandbox = try Sandbox()

@@ -70,8 +70,10 @@ struct OpenAIProvider {
         var body: JSONObject = [
             "model": .string(model),
             "prompt": .string(request.style.map { "\(request.prompt), \($0) style" } ?? request.prompt),
-            "n": 1, "size": .string("\(request.width)x\(request.height)"),
+            "n": 1,
         ]
+        // Each model has sizes of its own, and takes one of them when none is asked for.
+        body.set("size", request.size.map { .string("\($0.width)x\($0.height)") })
         // The gpt-image models always answer in base64 and refuse the parameter; the others need it.
         if !model.hasPrefix("gpt-image") { body["response_format"] = "b64_json" }
         body.set("seed", request.seed.map { .int($0) })

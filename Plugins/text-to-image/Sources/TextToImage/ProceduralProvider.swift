@@ -12,8 +12,8 @@ struct ProceduralProvider {
                 PictureRequest(
                     prompt: request.prompt,
                     style: request.style.flatMap(PictureStyle.init(rawValue:)),
-                    width: request.width,
-                    height: request.height,
+                    width: request.size?.width ?? 768,
+                    height: request.size?.height ?? 512,
                     seed: request.seed.map { UInt64(bitPattern: $0) }
                 )
             ) { done in

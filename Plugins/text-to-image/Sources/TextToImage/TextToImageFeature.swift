@@ -55,18 +55,17 @@ public struct TextToImageFeature: Feature {
 struct ImageRequest: Sendable {
     var prompt: String
     var style: String?
-    /// Pixels.
-    var width: Int
-    /// Pixels.
-    var height: Int
+    /// Pixels; nil leaves the size to the provider.
+    var size: (width: Int, height: Int)?
     var seed: Int64?
     var model: String?
 
     init(prompt: String, params: JSONValue) {
         self.prompt = prompt
         style = params["style"]?.string
-        width = Int(params["width"]?.int ?? 768)
-        height = Int(params["height"]?.int ?? 512)
+        if params["width"] != nil || params["height"] != nil {
+            size = (Int(params["width"]?.int ?? 768), Int(params["height"]?.int ?? 512))
+        }
         seed = params["seed"]?.int
         model = params["model"]?.string
     }
