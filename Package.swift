@@ -133,6 +133,17 @@ let package = Package(
             dependencies: ["BelfryCore", "BelfryPlugins"],
             swiftSettings: swift
         ),
+        .executableTarget(
+            name: "plugin-kit-probe",
+            dependencies: ["BelfryCore", "BelfryPluginKit"],
+            path: "Tests/PluginKitProbe",
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfryPluginKitTests",
+            dependencies: ["BelfryCore", "plugin-kit-probe", subprocess, system],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "HubTests",
             dependencies: ["BelfryCore", "belfryd"],

@@ -115,9 +115,19 @@ struct PluginRequest: Sendable {
 
 /// The lines of the protocol, on a descriptor that nothing else in the program knows.
 final class ProtocolOutput: Sendable {
+    private struct Progress {
+        var percent: Double?
+        var message: String?
+    }
+
+    private struct State {
+        /// Until it ends, progress is kept back.
+        var isPausing = false
+        var kept: Progress?
+    }
+
     private let descriptor: Int32
-    /// When the last progress line was written, on the monotonic clock.
-    private let lastProgress = Mutex<ContinuousClock.Instant?>(nil)
+    private let state = Mutex(State())
     private let interval = Duration.milliseconds(50)
 
     init() {
@@ -126,18 +136,43 @@ final class ProtocolOutput: Sendable {
         dup2(STDERR_FILENO, STDOUT_FILENO)
     }
 
-    /// At most twenty lines a second; 100 is always written.
+    /// At most twenty lines a second. What comes sooner is kept, and the newest of it written then.
     func write(percent: Double?, message: String?) {
-        let now = ContinuousClock.now
-        let isDue = lastProgress.withLock { last in
-            if let last, now - last < interval, percent != 100 { return false }
-            last = now
+        let isFirst = state.withLock { state in
+            if state.isPausing {
+                state.kept = Progress(
+                    percent: percent ?? state.kept?.percent,
+                    message: message ?? state.kept?.message
+                )
+                return false
+            }
+            state.isPausing = true
+            line(Progress(percent: percent, message: message))
             return true
         }
-        guard isDue else { return }
+        if isFirst { Task { await writeKept() } }
+    }
+
+    private func writeKept() async {
+        var isPausing = true
+        while isPausing {
+            try? await Task.sleep(for: interval)
+            isPausing = state.withLock { state in
+                guard let kept = state.kept else {
+                    state.isPausing = false
+                    return false
+                }
+                line(kept)
+                state.kept = nil
+                return true
+            }
+        }
+    }
+
+    private func line(_ progress: Progress) {
         var object: JSONObject = ["type": "progress"]
-        object.set("percent", percent.map { .double($0) })
-        object.set("message", message.map { .string($0) })
+        object.set("percent", progress.percent.map { .double($0) })
+        object.set("message", progress.message.map { .string($0) })
         line(.object(object))
     }
 

@@ -1,0 +1,111 @@
+// What a plugin in Swift says to the hub, seen from outside: its lines and its exit status.
+
+import BelfryCore
+import FoundationEssentials
+import Subprocess
+import SystemPackage
+import Testing
+
+@Suite("PluginMain", .timeLimit(.minutes(1)))
+struct PluginMainTests {
+    private static let program: String = {
+        let executable = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+        let directory = executable.split(separator: "/").dropLast().joined(separator: "/")
+        return "/\(directory)/plugin-kit-probe"
+    }()
+
+    private static func request(_ feature: String, _ params: JSONValue = [:]) -> String {
+        let request: JSONValue = [
+            "protocol": "exec/1", "taskId": "0190b6f0-0000-7000-8000-000000000001", "fence": 7, "attempt": 2,
+            "featureId": .string(feature), "params": params, "inputs": [:], "outputDir": "/tmp/out",
+        ]
+        return request.text + "\n"
+    }
+
+    private func run(_ input: String) async throws -> (status: Int32, lines: [JSONValue], log: String) {
+        let result = try await Subprocess.run(
+            .path(FilePath(Self.program)),
+            input: .string(input),
+            output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 20)
+        )
+        guard case .exited(let status) = result.terminationStatus else { return (-1, [], "") }
+        let lines = try result.standardOutput.split(separator: "\n").map {
+            try JSONValue(parsing: String($0))
+        }
+        return (status, lines, result.standardError)
+    }
+
+    @Test("the guide's feature gets its params and answers with progress and a result")
+    func shout() async throws {
+        let ran = try await run(Self.request("shout", ["text": "hello"]))
+        #expect(ran.status == 0)
+        #expect(ran.lines.first?["percent"] == 50)
+        #expect(ran.lines.last == ["type": "result", "value": ["text": "HELLO"], "artifacts": []])
+    }
+
+    @Test("what a feature throws is the error line, with its fix and whether another try may help")
+    func failure() async throws {
+        let ran = try await run(Self.request("fails"))
+        #expect(ran.status == 1)
+        #expect(
+            ran.lines == [
+                [
+                    "type": "error", "code": "busy", "message": "The machine is busy.", "fix": "Wait.",
+                    "retryable": true,
+                ]
+            ]
+        )
+    }
+
+    @Test("print goes to the log, not between the lines of the protocol")
+    func printing() async throws {
+        let ran = try await run(Self.request("prints"))
+        #expect(ran.status == 0)
+        #expect(ran.lines.count == 1)
+        #expect(ran.lines.first?["artifacts"]?.array?.first?["path"] == "/tmp/out/a b.txt")
+        #expect(ran.log == "::result {}\nnoted\n" || ran.log == "noted\n::result {}\n")
+    }
+
+    @Test(
+        "input that is no request is an error with the way out",
+        arguments: [("", "bad_request"), ("hello", "bad_request"), (request("sings"), "unknown_feature")]
+    )
+    func badInput(_ input: String, code: String) async throws {
+        let ran = try await run(input)
+        #expect(ran.status == 1)
+        #expect(ran.lines.count == 1)
+        #expect(ran.lines.first?["code"]?.string == code)
+    }
+
+    @Test("the newest progress arrives however fast it came, and SIGTERM cancels the work")
+    func progressAndCancel() async throws {
+        let result = try await Subprocess.run(
+            .path(FilePath(Self.program)),
+            input: .string(Self.request("waits")),
+            output: .sequence,
+            error: .discarded
+        ) { execution in
+            var lines: [JSONValue] = []
+            for try await line in execution.standardOutput.strings() {
+                lines.append(try JSONValue(parsing: String(line.prefix { $0 != "\n" })))
+                if lines.last?["message"] == "third" { try execution.send(signal: .terminate) }
+            }
+            return lines
+        }
+        #expect(result.terminationStatus == .exited(1))
+        let lines = result.closureResult
+        #expect(lines.first == ["type": "progress", "percent": 10, "message": "first"])
+        #expect(lines.contains(["type": "progress", "percent": 20, "message": "third"]))
+        #expect(lines.last?["code"] == "cancelled")
+    }
+
+    @Test("the guide shows the feature as it is compiled here")
+    func guide() throws {
+        let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+        let source = try String(contentsOfFile: tests + "/PluginKitProbe/Shout.swift", encoding: .utf8)
+        let guide = try String(contentsOfFile: tests + "/../Docs/WritingAPlugin.md", encoding: .utf8)
+        let code = source.split(separator: "\n", maxSplits: 1)[1].drop { $0 == "\n" }
+        #expect(guide.contains(code))
+    }
+}

@@ -1,0 +1,41 @@
+// A plugin with the example of the guide and features that behave as tests need.
+
+import BelfryCore
+import BelfryPluginKit
+
+@main enum Main {
+    static func main() async { await PluginMain.serve(Shout(), Prints(), Fails(), Waits()) }
+}
+
+struct Prints: Feature {
+    let descriptor = FeatureDescriptor(id: "prints", title: "Prints where it should not")
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        print("::result {}")
+        context.log(Array("noted\n".utf8))
+        return .file(context.outputDirectory + "/a b.txt", mime: "text/plain")
+    }
+}
+
+struct Fails: Feature {
+    let descriptor = FeatureDescriptor(id: "fails", title: "Fails")
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        throw TaskFailure("busy", "The machine is busy.", fix: "Wait.", isRetryable: true)
+    }
+}
+
+/// Reports twice in one moment, then works until it is cancelled.
+struct Waits: Feature {
+    let descriptor = FeatureDescriptor(id: "waits", title: "Waits")
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        context.progress(10, "first")
+        context.progress(20, "second")
+        context.progress(nil, "third")
+        for await _ in AsyncStream<Void>(unfolding: { try? await Task.sleep(for: .seconds(3600)) }) {
+            try Task.checkCancellation()
+        }
+        throw CancellationError()
+    }
+}
