@@ -30,7 +30,9 @@ build: dependencies ## Builds release programs into .build/stage.
 	@for product in belfry belfry-launch; do $(SWIFT) build $(STATIC) --product $$product || exit 1; done
 	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE) .build-static/release
 
-install: build ## Installs below PREFIX (and DESTDIR).
+# Root installs what its owner has built, and needs no toolchain.
+install: ## Installs below PREFIX (and DESTDIR).
+	@[ "$$(id -u)" -eq 0 ] && [ -x $(STAGE)/bin/belfry ] || $(MAKE) build
 	@mkdir -p "$(DESTDIR)$(PREFIX)"
 	cp -R $(STAGE)/. "$(DESTDIR)$(PREFIX)/"
 
@@ -51,8 +53,9 @@ lint: ## Checks the format of the sources.
 format: ## Formats the sources.
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Plugins
 
-docs: ## Builds the API reference as DocC symbol graphs.
+docs: ## Builds the API reference into .build/docs.
 	$(SWIFT) package dump-symbol-graph --minimum-access-level public
+	@packaging/docs "$$($(SWIFT) build --show-bin-path)/../symbolgraph" .build/docs
 
 dependencies:
 	@packaging/dependencies

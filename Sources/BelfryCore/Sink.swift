@@ -9,7 +9,7 @@ public protocol Sink: Sendable {
     /// The instance's name, such as `file` or `desktop@host`. Its cursor is stored under it.
     var name: String { get }
 
-    /// Whether ``deliver(_:)-8j1qz`` also wants progress. Defaults to false.
+    /// Whether ``deliver(_:)`` also wants progress. Defaults to false.
     var wantsProgress: Bool { get }
 
     /// Where a sink without any cursor begins. Defaults to the oldest event that is kept.
