@@ -113,9 +113,15 @@ struct TreeTests {
         // Each process starts its successor and ends: whoever is listed is gone when the signal comes.
         // The count is an end for launchers that fail this test.
         let hop = "trap '' TERM; hops=$((hops - 1)); [ $hops -gt 0 ] && sh -c \"$BELFRY_TEST_HOP\" &"
-        setenv("BELFRY_TEST_HOP", hop, 1)
         let program = try Launcher.run(
-            script: "export hops=5000; sh -c \"$BELFRY_TEST_HOP\"; echo ready; exec sleep 1000",
+            script: """
+                BELFRY_TEST_HOP=$(cat <<'HOP'
+                \(hop)
+                HOP
+                )
+                export BELFRY_TEST_HOP hops=5000
+                sh -c "$BELFRY_TEST_HOP"; echo ready; exec sleep 1000
+                """,
             options: ["--linger", "0"]
         )
         #expect(try program.output.line() == "ready")
