@@ -49,3 +49,27 @@ public struct SystemLeaseClock: LeaseClock {
         return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
     }
 }
+
+/// The clocks of a hub, and how it sleeps.
+public struct Clocks: Sendable {
+    public var wall: any WallClock
+    public var lease: any LeaseClock
+    /// Sleeps; throws `CancellationError` when cancelled.
+    public var sleep: @Sendable (Duration) async throws -> Void
+    /// A random number in 0..<1, for jitter.
+    public var random: @Sendable () -> Double
+
+    public init(
+        wall: any WallClock = SystemWallClock(),
+        lease: any LeaseClock = SystemLeaseClock(),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await ContinuousClock().sleep(for: $0)
+        },
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    ) {
+        self.wall = wall
+        self.lease = lease
+        self.sleep = sleep
+        self.random = random
+    }
+}
