@@ -14,4 +14,14 @@ public protocol TaskControl: Sendable {
     ///
     /// - Throws: ``BelfryError`` `not_found`, or `not_allowed_now` when the task is not final.
     @discardableResult func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask
+
+    /// Cancels every task of a batch that is not final.
+    ///
+    /// - Returns: how many were cancelled or asked to stop.
+    @discardableResult func cancel(batch: BatchID) async throws -> Int
+
+    /// Retries every failed task of a batch.
+    ///
+    /// - Returns: how many are pending again.
+    @discardableResult func retryFailed(batch: BatchID) async throws -> Int
 }

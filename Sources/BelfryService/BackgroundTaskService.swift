@@ -161,6 +161,35 @@ public final class BackgroundTaskService: TaskControl {
         return retried
     }
 
+    @discardableResult
+    public func cancel(batch: BatchID) async throws -> Int {
+        try await change(batch, with: [.pending, .processing]) { try await cancel($0) }
+    }
+
+    @discardableResult
+    public func retryFailed(batch: BatchID) async throws -> Int {
+        try await change(batch, with: [.failed]) { try await retry($0, context: nil) }
+    }
+
+    /// Changes the tasks of a batch one by one. What has moved on meanwhile is left as it is.
+    private func change(
+        _ batch: BatchID,
+        with statuses: Set<TaskStatus>,
+        _ work: (TaskID) async throws -> BackgroundTask
+    ) async throws -> Int {
+        var query = TaskQuery()
+        query.batchID = batch
+        query.statuses = statuses
+        var count = 0
+        for task in try await all(query) {
+            do {
+                _ = try await work(task.id)
+                count += 1
+            } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {}
+        }
+        return count
+    }
+
     /// Removes final tasks that match, with their result files and logs.
     ///
     /// - Returns: how many tasks were removed.

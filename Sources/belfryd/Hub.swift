@@ -79,6 +79,9 @@ final class Hub: HubBackend {
         try await parts.service.retry(id, context: context)
     }
 
+    func cancel(batch: BatchID) async throws -> Int { try await parts.service.cancel(batch: batch) }
+    func retryFailed(batch: BatchID) async throws -> Int { try await parts.service.retryFailed(batch: batch) }
+
     // MARK: Events
 
     var newestEvent: EventCursor { parts.bus.newest }
