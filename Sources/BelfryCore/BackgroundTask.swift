@@ -149,7 +149,8 @@ public struct BackgroundTask: Hashable, Sendable {
 
 /// Where a submitter stood: what a command needs to run as if typed there.
 ///
-/// Kept privately beside the task, never shown, and deleted when the task is final.
+/// Kept privately beside the task and never shown. The environment is deleted when the task is final; the
+/// directory and the mask stay, so that a retry from a popup runs where the first attempt did.
 public struct SubmissionContext: Hashable, Sendable {
     public var workingDirectory: String
     /// The file mode creation mask, such as 0o022.

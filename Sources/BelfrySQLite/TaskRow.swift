@@ -119,14 +119,15 @@ enum TaskRow {
         try statement.execute(arguments: identity + progress + rest)
     }
 
-    /// Writes what an action can change. The context goes when the task is final.
+    /// Writes what an action can change. The submitter's environment goes when the task is final.
     static func update(_ task: BackgroundTask, in db: Database, at now: Timestamp) throws {
         let statement = try db.cachedStatement(
             sql: """
                 UPDATE tasks SET status = ?, progress = ?, message = ?, result = ?, error = ?, attempt = ?,
                     max_attempts = ?, fence = ?, revision = ?, owner = ?, lease_boot = ?, lease_expires = ?,
                     cancel_requested = ?, hold_count = ?, not_before = ?, ready = ?, updated_at = ?, started_at = ?,
-                    finished_at = ?, context = CASE WHEN ? THEN NULL ELSE context END
+                    finished_at = ?,
+                    context = CASE WHEN ? THEN json_remove(context, '$.environment') ELSE context END
                 WHERE number = ?
                 """
         )

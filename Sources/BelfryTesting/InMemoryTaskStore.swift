@@ -112,7 +112,7 @@ extension InMemoryTaskStore {
     ) throws -> BackgroundTask {
         try change { state in
             let task = try state.apply(.retry(attempts: attempts), to: id, at: now)
-            state.contexts[task.number] = context
+            if let context { state.contexts[task.number] = context }
             return task
         }
     }

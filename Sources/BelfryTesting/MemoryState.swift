@@ -126,7 +126,7 @@ struct MemoryState {
         note(transition.attempt, of: transition.task, at: now)
         write(transition.events, at: now)
         countInBatch(transition.task, was: before.status, at: now)
-        if transition.task.status.isFinal { contexts[before.number] = nil }
+        if transition.task.status.isFinal { contexts[before.number]?.environment = nil }
         return transition.task
     }
 
