@@ -111,7 +111,7 @@ extension StoreConformance {
                 "work after it failed"
             )
         },
-        StoreCheck("the submitter's context comes with the claim; its environment goes when the task is final") {
+        StoreCheck("a claim brings the submitter's context; the environment goes when the task is final") {
             bench in
             let context = SubmissionContext(
                 workingDirectory: "/home/ada/\u{E9}t\u{E9}",
