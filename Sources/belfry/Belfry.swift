@@ -21,7 +21,7 @@ struct Belfry: ParsableCommand {
             LogCommand.self,
             WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self, TailCommand.self,
             FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
-            DoctorCommand.self,
+            DoctorCommand.self, SummaryCommand.self,
         ],
         defaultSubcommand: SummaryCommand.self
     )
@@ -81,7 +81,7 @@ enum Synonyms {
     }
 }
 
-/// What the exit status means; the same list is in Docs.
+/// What the exit status means; the same list is in Docs/CommandLine.md.
 enum ExitStatus {
     static let failure: Int32 = 1
     static let noHub: Int32 = 69

@@ -44,14 +44,19 @@ struct SummaryCommand: ParsableCommand {
         shouldDisplay: false
     )
 
+    @Flag(help: "Print JSON.") var json = false
+
     func run() throws {
         let session = Session()
         let yesterday = SystemWallClock().now.adding(.seconds(-86_400))
         let path = URLText.make("/v1/tasks", [("activeSince", yesterday.description), ("limit", "20")])
+        let page = try session.ask("GET", path)
+        if json { return Output.json(page) }
         TaskList.print(
-            try session.ask("GET", path),
+            page,
             color: ColorChoice.auto.isOn(for: 1, environment: session.environment)
         )
+        if page["nextCursor"] != nil { Output.note("There are more: belfry list") }
     }
 }
 

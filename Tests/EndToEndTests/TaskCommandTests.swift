@@ -156,6 +156,22 @@ struct TaskCommandTests {
         #expect(try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count == 3)
     }
 
+    @Test("belfry alone shows how things stand, also before any hub has run")
+    func summary() async throws {
+        let sandbox = try Sandbox()
+        let empty = try await sandbox.belfry()
+        #expect(empty.status == 0, "\(empty.errors)")
+        #expect(empty.errors.contains("No background tasks"))
+        try await sandbox.belfry("run", "--", "true")
+        let one = try await sandbox.belfry()
+        #expect(one.lines.count == 2, "\(one.output)")
+        #expect(one.output.contains("✓ completed"))
+        #expect(try await sandbox.belfry("--json").json["tasks"]?.array?.count == 1)
+        let odd = try await sandbox.belfry("bogus")
+        #expect(odd.status == 64)
+        #expect(odd.errors.contains("bogus"), "\(odd.errors)")
+    }
+
     @Test("doctor finds nothing wrong on a sound machine")
     func doctor() async throws {
         let sandbox = try Sandbox()
