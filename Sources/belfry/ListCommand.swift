@@ -17,23 +17,49 @@ struct ListCommand: ParsableCommand {
     @Option(help: "Only this feature's.") var feature: String?
     @Option(help: "Only those with this label.") var label: String?
     @Option(help: "Only this batch's, by its id.") var batch: String?
-    @Option(name: .short, help: ArgumentHelp("At most so many.", valueName: "n")) var limit = 50
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("At most so many.", valueName: "n"))
+    var limit = 50
     @Flag(help: "Print JSON.") var json = false
     @Option(help: "Colours: auto, always or never.") var color = ColorChoice.auto
 
+    func validate() throws {
+        guard limit > 0 else { throw ValidationError("-n takes a number above 0, not '\(limit)'.") }
+    }
+
     func run() throws {
         let session = Session()
-        let path = URLText.make(
-            "/v1/tasks",
-            [
-                ("status", status), ("feature", feature), ("label", label), ("batch", batch),
-                ("limit", String(limit)),
-            ]
-        )
-        let page = try session.ask("GET", path)
+        let page = try pages(session)
         if json { return Output.json(page) }
         TaskList.print(page, color: color.isOn(for: 1, environment: session.environment))
         if page["nextCursor"] != nil { Output.note("There are more: belfry list -n \(limit * 2)") }
+    }
+
+    /// The hub hands out up to 1000 tasks at once; together they look like one answer.
+    private func pages(_ session: Session) throws -> JSONValue {
+        var tasks: [JSONValue] = []
+        var answer: JSONObject = [:]
+        repeat {
+            let page = try session.ask(
+                "GET",
+                path(after: answer["nextCursor"]?.string, left: limit - tasks.count)
+            )
+            tasks += page["tasks"]?.array ?? []
+            let first = answer["asOf"]
+            answer = page.object ?? [:]
+            answer.set("asOf", first ?? page["asOf"])
+        } while tasks.count < limit && answer["nextCursor"] != nil
+        answer["tasks"] = .array(tasks)
+        return .object(answer)
+    }
+
+    private func path(after cursor: String?, left: Int) -> String {
+        URLText.make(
+            "/v1/tasks",
+            [
+                ("status", status), ("feature", feature), ("label", label), ("batch", batch),
+                ("limit", String(min(left, 1000))), ("cursor", cursor),
+            ]
+        )
     }
 }
 

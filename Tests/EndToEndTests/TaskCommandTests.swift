@@ -172,6 +172,22 @@ struct TaskCommandTests {
         #expect(odd.errors.contains("bogus"), "\(odd.errors)")
     }
 
+    @Test("list -n shows so many, however many the hub hands out at once")
+    func listLimit() async throws {
+        let sandbox = try Sandbox()
+        let tasks = String(repeating: "{\"command\":[\"true\"]}\n", count: 1100)
+        let added = try await sandbox.belfry("batch", "shell", "--from", "-", input: tasks)
+        #expect(added.status == 0, "\(added.errors)")
+        let two = try await sandbox.belfry("list", "-n", "2")
+        #expect(two.lines.count == 3, "\(two.errors)")
+        #expect(two.errors.contains("belfry list -n 4"))
+        let many = try await sandbox.belfry("list", "-n", "1050", "--json").json
+        let numbers = many["tasks"]?.array?.compactMap { $0["number"]?.int }
+        #expect(numbers == (51...1100).reversed().map { Int64($0) })
+        #expect(try await sandbox.belfry("list", "-n", "5000", "--json").json["tasks"]?.array?.count == 1100)
+        #expect(try await sandbox.belfry("list", "-n", "0").status == 64)
+    }
+
     @Test("doctor finds nothing wrong on a sound machine")
     func doctor() async throws {
         let sandbox = try Sandbox()
