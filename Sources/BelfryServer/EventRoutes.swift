@@ -12,10 +12,8 @@ struct EventRoutes {
     let backend: any HubBackend
 
     func add(to router: Router<HubContext>) {
-        router.get("/v1/events") { request, _ in try await stream(request) }
-        router.get("/v1/tasks/:task/log") { request, context in
-            try await log(request, of: try await backend.find(try context.parameters.require("task")))
-        }
+        router.get("/v1/events") { request, context in try await stream(request, context) }
+        router.get("/v1/tasks/:task/log") { request, context in try await log(request, context) }
     }
 
     // MARK: Events
@@ -52,10 +50,10 @@ struct EventRoutes {
         }
     }
 
-    private func stream(_ request: Request) async throws -> Response {
+    private func stream(_ request: Request, _ context: HubContext) async throws -> Response {
         let isSSE = request.headers[.accept]?.contains("text/event-stream") ?? false
         var wish = Wish(
-            follows: request.query("follow") != "false",
+            follows: request.query("follow") != "false" && !context.isOffline,
             progress: request.isTrue("progress"),
             isSSE: isSSE
         )
@@ -118,31 +116,48 @@ struct EventRoutes {
 
     // MARK: Logs
 
-    private func log(_ request: Request, of task: BackgroundTask) async throws -> Response {
-        let attempt = try request.number("attempt", in: 1...1_000_000, default: max(1, task.attempt))
+    private func log(_ request: Request, _ context: HubContext) async throws -> Response {
+        let task = try await backend.find(try context.parameters.require("task"))
+        let latest = max(1, task.attempt)
+        let attempt = try request.number("attempt", in: 1...1_000_000, default: latest)
+        guard attempt <= latest else {
+            throw BelfryError(
+                .notFound,
+                "#\(task.number) has had no attempt \(attempt).",
+                fix: "Its latest is \(task.attempt)."
+            )
+        }
         let path = backend.logPath(of: task.id, attempt: attempt)
-        let headers: HTTPFields = [.contentType: "application/octet-stream"]
-        let follows = request.isTrue("follow")
+        let follows = request.isTrue("follow") && !context.isOffline
         return Response(
             status: .ok,
-            headers: headers,
-            body: ResponseBody { writer in
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    let signals = backend.logSignals(of: task.id)
-                    var offset = 0
-                    offset = try await copyLog(path, from: offset, to: &writer)
-                    if follows, try await isRunning(task, attempt: attempt) {
-                        for await _ in signals.cancelOnGracefulShutdown() {
-                            // Asked before the copy: what came before the end is in the file by then.
-                            let isOver = try await !isRunning(task, attempt: attempt)
-                            offset = try await copyLog(path, from: offset, to: &writer)
-                            if isOver { break }
-                        }
-                    }
+            headers: [.contentType: "application/octet-stream"],
+            body: follows
+                ? followingLog(path, of: task, attempt: attempt, request)
+                : ResponseBody { writer in
+                    _ = try await copyLog(path, from: 0, to: &writer)
+                    try await writer.finish(nil)
                 }
-                try await writer.finish(nil)
-            }
         )
+    }
+
+    private func followingLog(_ path: String, of task: BackgroundTask, attempt: Int, _ request: Request)
+        -> ResponseBody
+    {
+        ResponseBody { writer in
+            try await request.body.consumeWithCancellationOnInboundClose { _ in
+                var signals = backend.logSignals(of: task.id).cancelOnGracefulShutdown().makeAsyncIterator()
+                var offset = 0
+                while true {
+                    // Asked before the copy: what came before the end is in the file by then.
+                    let isOver = try await !isRunning(task, attempt: attempt)
+                    offset = try await copyLog(path, from: offset, to: &writer)
+                    if isOver { break }
+                    guard await signals.next() != nil else { break }
+                }
+            }
+            try await writer.finish(nil)
+        }
     }
 
     private func isRunning(_ task: BackgroundTask, attempt: Int) async throws -> Bool {

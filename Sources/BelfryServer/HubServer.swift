@@ -75,9 +75,18 @@ public struct HubServer: Service {
 /// What travels with a request.
 struct HubContext: RequestContext {
     var coreContext: CoreRequestContextStorage
+    /// No hub runs: nothing will happen that could be followed.
+    let isOffline: Bool
 
-    init(source: ApplicationRequestContextSource) { coreContext = CoreRequestContextStorage(source: source) }
-    init(source: OfflineSource) { coreContext = CoreRequestContextStorage(source: source) }
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        isOffline = false
+    }
+
+    init(source: OfflineSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        isOffline = true
+    }
 }
 
 struct OfflineSource: RequestContextSource {

@@ -29,15 +29,63 @@ struct LogCommand: ParsableCommand {
     }
 }
 
-/// Copies a task's log to stdout until the task is final.
+/// Copies a task's log to stdout, attempt after attempt, until the task is final. Survives a restart
+/// of the hub.
 struct LogFollower {
     let session: Session
+    private var attempt = 1
+    /// How much of this attempt's log is out.
+    private var offset = 0
+    private var events: EventStream
 
-    func follow(_ task: BackgroundTask) throws {
-        let stream = try session.client.open("GET", "/v1/tasks/\(task.id)/log?follow=true")
-        while let bytes = try stream.next() { Output.bytes(bytes) }
-        // The log ends with its attempt; the outcome is committed a moment later.
-        try TaskFollower(session: session, isQuiet: true).followUnlessFinal(task.id)
+    /// - Parameter cursor: from before the task was there.
+    init(session: Session, taskID: TaskID, after cursor: EventCursor?) {
+        self.session = session
+        events = EventStream(session: session)
+        events.taskID = taskID
+        events.cursor = cursor
+    }
+
+    mutating func follow(_ task: BackgroundTask) throws {
+        while true {
+            let isWhole = try copy(task.id)
+            // The log ends with its attempt; the outcome is committed a moment later.
+            let now = try waitForOutcome()
+            if !isWhole { _ = try copy(task.id) }
+            guard let now, !now.status.isFinal else { return }
+            attempt = now.attempt
+            offset = 0
+        }
+    }
+
+    /// - Returns: whether the log was read to its end: the hub may go away before that.
+    private mutating func copy(_ id: TaskID) throws -> Bool {
+        var known = offset
+        do {
+            let path = "/v1/tasks/\(id)/log?follow=true&attempt=\(attempt)"
+            let stream = try session.client.open("GET", path)
+            while let bytes = try stream.next() {
+                let new = bytes.dropFirst(known)
+                known = max(0, known - bytes.count)
+                Output.bytes(Array(new))
+                offset += new.count
+            }
+            return true
+        } catch let error as BelfryError where error.code == .noHub {
+            return false
+        }
+    }
+
+    /// Reads events until the task is final or its next attempt has begun.
+    private mutating func waitForOutcome() throws -> TaskSummary? {
+        var task: TaskSummary?
+        let attempt = attempt
+        try events.read { line in
+            guard case .event(let record) = line, let summary = try record.event().task else { return .goOn }
+            task = summary
+            return summary.status.isFinal || summary.attempt > attempt ? .stop : .goOn
+        }
+        return task
     }
 }
 

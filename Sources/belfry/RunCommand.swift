@@ -26,7 +26,8 @@ struct RunCommand: ParsableCommand {
         let task = try BackgroundTask(json: submitted.answer)
         Detach.onInterrupt(task, session.client)
         if options.isCommand {
-            try LogFollower(session: session).follow(task)
+            var log = LogFollower(session: session, taskID: task.id, after: submitted.cursor)
+            try log.follow(task)
         } else {
             let follower = TaskFollower(session: session, isQuiet: quiet)
             try follower.follow(task, after: submitted.cursor)

@@ -188,6 +188,50 @@ struct TaskCommandTests {
         #expect(try await sandbox.belfry("list", "-n", "0").status == 64)
     }
 
+    @Test("log prints what an attempt wrote, also when no hub runs, and names an attempt that was not")
+    func log() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--", "echo", "hello")
+        let none = try await sandbox.belfry("log", "1", "--attempt", "5")
+        #expect(none.status == 1)
+        #expect(none.errors.contains("#1 has had no attempt 5"), "\(none.errors)")
+        try await sandbox.belfry("stop")
+        for arguments in [["log", "1"], ["log", "-f", "last"]] {
+            let ran = try await sandbox.run(Sandbox.programs + "/belfry", arguments)
+            #expect(ran.output == "hello\n", "\(ran.errors)")
+            #expect(ran.status == 0)
+        }
+        #expect(sandbox.hubProcess == nil)
+    }
+
+    @Test("run prints all that a command writes, in whatever bits it comes")
+    func runPrintsAll() async throws {
+        let sandbox = try Sandbox()
+        let script = "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); echo line $i; done"
+        let ran = try await sandbox.belfry("run", "--", "sh", "-c", script)
+        #expect(ran.lines.map { String($0) } == (1...200).map { "line \($0)" }, "\(ran.errors)")
+    }
+
+    @Test("run follows a command across a crash of the hub, attempt after attempt")
+    func runAcrossCrash() async throws {
+        let sandbox = try Sandbox()
+        let fifo = sandbox.root + "/go"
+        mkfifo(fifo, 0o600)
+        try sandbox.startHub()
+        let pid = try #require(sandbox.hubProcess)
+        // The first attempt waits at the FIFO for ever; the second finds its mark and ends.
+        let script = "echo attempt $BELFRY_ATTEMPT; test -e seen || { touch seen; cat \(fifo); }"
+        async let followed = sandbox.belfry("run", "--rerun", "--", "sh", "-c", script)
+        // Opening returns when the attempt stands there.
+        let gate = open(fifo, O_WRONLY | O_CLOEXEC)
+        kill(pid, SIGKILL)
+        close(gate)
+        #expect(try await sandbox.belfry("add", "--", "true").status == 0)
+        let ran = try await followed
+        #expect(ran.status == 0, "\(ran.errors)")
+        #expect(ran.output == "attempt 1\nattempt 2\n")
+    }
+
     @Test("doctor finds nothing wrong on a sound machine")
     func doctor() async throws {
         let sandbox = try Sandbox()
