@@ -20,6 +20,7 @@ struct LogCommand: ParsableCommand {
             "/v1/tasks/\(URLText.encode(task))/log",
             [("attempt", attempt.map(String.init)), ("follow", follow ? "true" : nil)]
         )
+        if follow { ReaderWatch.start() }
         do {
             let stream = try session.client.open("GET", path)
             while let bytes = try stream.next() { Output.bytes(bytes) }

@@ -29,8 +29,12 @@ struct TailCommand: ParsableCommand {
     @Flag(name: .customLong("no-retry"), help: "End when the hub goes away.") var noRetry = false
     @Flag(help: "Times in UTC.") var utc = false
     @Option(help: "Colours: auto, always or never.") var color = ColorChoice.auto
+    @Argument(help: .hidden) var unexpected: [String] = []
 
     func validate() throws {
+        if let word = unexpected.first {
+            throw ValidationError("tail takes no task; for the log of '\(word)' use: belfry log -f \(word)")
+        }
         guard lines == "all" || Int(lines).map({ $0 >= 0 }) == true else {
             throw ValidationError("-n takes a number or 'all', not '\(lines)'.")
         }
@@ -56,6 +60,7 @@ struct TailCommand: ParsableCommand {
             if showCursor, let cursor = stream.cursor { Output.note("-- cursor: \(cursor)") }
         }
         guard follow else { return try stream.readOnce(printer.print) }
+        ReaderWatch.start()
         // Without a hub there is a log all the same: first that, then what a hub adds.
         if (try? session.client.send("GET", "/v1/version")) == nil { try? stream.readOnce(printer.print) }
         try stream.read(printer.print)

@@ -93,6 +93,25 @@ struct TailTests {
         #expect(ran.errors.isEmpty)
     }
 
+    @Test("a reader that goes away ends the tail also while nothing happens")
+    func idleHead() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--", "true")
+        let ran = try await sandbox.run(
+            "/bin/sh",
+            ["-c", "\(Sandbox.programs)/belfry tail -n 1 | head -1"]
+        )
+        #expect(ran.lines.count == 1)
+        #expect(ran.errors.isEmpty)
+    }
+
+    @Test("a task's name is answered with the command for its log")
+    func taskName() async throws {
+        let ran = try await Sandbox().belfry("tail", "12")
+        #expect(ran.status == 64)
+        #expect(ran.errors.contains("belfry log -f 12"), "\(ran.errors)")
+    }
+
     @Test("a full output is an error with a word")
     func devFull() async throws {
         let sandbox = try Sandbox()
