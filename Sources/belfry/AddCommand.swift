@@ -8,7 +8,7 @@ struct AddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
         abstract: "Submits a task and prints its number and id.",
-        usage: "belfry add FEATURE key=value …\n       belfry add -- COMMAND ARG…"
+        usage: "belfry add FEATURE key=value …\nbelfry add -- COMMAND ARG…"
     )
 
     @OptionGroup var options: SubmissionOptions

@@ -9,7 +9,7 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Submits a task, follows it and prints the path of its result.",
-        usage: "belfry run FEATURE key=value …\n       belfry run -- COMMAND ARG…",
+        usage: "belfry run FEATURE key=value …\nbelfry run -- COMMAND ARG…",
         discussion: """
             Ctrl-C stops following; the task goes on. A second Ctrl-C within two seconds cancels it.
             The exit status is 0 when the task completed, 1 when it failed or was cancelled.
