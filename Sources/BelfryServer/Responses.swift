@@ -53,6 +53,15 @@ extension Request {
 
     func isTrue(_ name: String) -> Bool { ["true", "1", "yes"].contains(query(name) ?? "") }
 
+    /// A time among the query's parameters.
+    func time(_ name: String) throws -> Timestamp? {
+        guard let text = query(name) else { return nil }
+        guard let time = Timestamp(text) else {
+            throw BelfryError(.invalidRequest, "'\(name)' must be a time such as 2026-11-23T20:02:46Z.")
+        }
+        return time
+    }
+
     /// A whole number among the query's parameters.
     func number(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
         guard let text = query(name) else { return fallback }

@@ -116,9 +116,18 @@ struct TaskRoutes {
             }
             query.batchID = id
         }
-        query.activeSince = request.query("activeSince").flatMap { Timestamp($0) }
+        query.activeSince = try request.time("activeSince")
         query.limit = try request.number("limit", in: 1...1000, default: 100)
-        query.beforeNumber = request.query("cursor").flatMap { Int64($0) }
+        if let text = request.query("cursor") {
+            guard let number = Int64(text) else {
+                throw BelfryError(
+                    .invalidRequest,
+                    "'\(text)' is not a cursor.",
+                    fix: "Use the nextCursor of the page before."
+                )
+            }
+            query.beforeNumber = number
+        }
         let page = try await backend.tasks(query)
         var object: JSONObject = [
             "tasks": .array(page.tasks.map(\.json)), "asOf": .string(page.asOf.description),
@@ -162,26 +171,41 @@ struct TaskRoutes {
         guard json["action"]?.string == "remove" else {
             throw BelfryError(.invalidRequest, "The action must be 'remove'.", pointer: "/action")
         }
+        let filter = try await clearFilter(json["filter"] ?? [:])
+        return Response(json: ["removed": .int(Int64(try await backend.clear(filter)))])
+    }
+
+    /// What narrows the filter must be understood or refused: passed over, it would remove more.
+    private func clearFilter(_ json: JSONValue) async throws -> ClearFilter {
+        func refusal(_ key: String, _ rule: String) -> BelfryError {
+            BelfryError(.invalidRequest, rule, pointer: "/filter/\(key)")
+        }
         var filter = ClearFilter()
-        if let words = json["filter"]?["statuses"]?.array {
-            filter.statuses = Set(
-                words.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) }.filter(\.isFinal)
-            )
-            guard filter.statuses.count == words.count else {
-                throw BelfryError(
-                    .invalidRequest,
-                    "Only completed, failed and cancelled tasks can be removed.",
-                    pointer: "/filter/statuses"
+        if let value = json["statuses"] {
+            let statuses = value.array?.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) } ?? []
+            guard statuses.count == value.array?.count, statuses.allSatisfy(\.isFinal) else {
+                throw refusal("statuses", "Only completed, failed and cancelled tasks can be removed.")
+            }
+            filter.statuses = Set(statuses)
+        }
+        if let value = json["finishedBefore"] {
+            guard let time = value.string.flatMap({ Timestamp($0) }) else {
+                throw refusal(
+                    "finishedBefore",
+                    "'finishedBefore' must be a time such as 2026-11-23T20:02:46Z."
                 )
             }
+            filter.finishedBefore = time
         }
-        filter.finishedBefore = json["filter"]?["finishedBefore"]?.string.flatMap { Timestamp($0) }
-        if let names = json["filter"]?["tasks"]?.array {
+        if let value = json["tasks"] {
+            guard let names = value.array else {
+                throw refusal("tasks", "'tasks' must be a list of ids or numbers.")
+            }
             var ids: [TaskID] = []
             for name in names { ids.append(try await backend.find(name.string ?? name.text).id) }
             filter.ids = ids
         }
-        return Response(json: ["removed": .int(Int64(try await backend.clear(filter)))])
+        return filter
     }
 }
 

@@ -232,6 +232,28 @@ struct TaskCommandTests {
         #expect(ran.output == "attempt 1\nattempt 2\n")
     }
 
+    @Test("what narrows a removal is understood or refused, never passed over")
+    func bulkFilter() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--", "true")
+        let hub = HubClient(socketPath: sandbox.places.socket)
+        let filters: [JSONValue] = [
+            ["finishedBefore": "last week"], ["finishedBefore": 7], ["tasks": "1"], ["statuses": "failed"],
+            ["statuses": ["pending"]],
+        ]
+        for filter in filters {
+            let error = #expect(throws: BelfryError.self) {
+                try hub.send("POST", "/v1/tasks:bulk", body: ["action": "remove", "filter": filter])
+            }
+            #expect(error?.code == .invalidRequest, "\(filter.text)")
+        }
+        for query in ["activeSince=yesterday", "cursor=x", "limit=x", "status=x", "batch=x"] {
+            let error = #expect(throws: BelfryError.self) { try hub.send("GET", "/v1/tasks?" + query) }
+            #expect(error?.code == .invalidRequest, "\(query)")
+        }
+        #expect(try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count == 1)
+    }
+
     @Test("doctor finds nothing wrong on a sound machine")
     func doctor() async throws {
         let sandbox = try Sandbox()
