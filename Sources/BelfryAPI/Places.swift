@@ -97,10 +97,11 @@ public struct Places: Sendable, Hashable {
 
     /// Makes the state directory, private to the user.
     ///
-    /// - Throws: ``BelfryError`` `not_writable` naming the path.
+    /// - Throws: ``BelfryError`` `not_writable` naming the path, also when the directory is there.
     public func prepareState() throws {
         try Self.makeParents(of: state)
         try Self.makePrivateDirectory(state)
+        guard access(state, W_OK | X_OK) == 0 else { throw Self.notWritable(state, errno) }
     }
 
     private static func makeParents(of path: String) throws {
@@ -126,7 +127,15 @@ public struct Places: Sendable, Hashable {
                     "Remove it, or set BELFRY_RUNTIME_DIR and BELFRY_STATE_DIR to directories that are yours."
             )
         }
-        if info.st_mode & 0o077 != 0, chmod(path, 0o700) != 0 { throw cannotMake(path, errno) }
+        if info.st_mode & 0o077 != 0, chmod(path, 0o700) != 0 { throw notWritable(path, errno) }
+    }
+
+    private static func notWritable(_ path: String, _ code: Int32) -> BelfryError {
+        BelfryError(
+            .notWritable,
+            "Cannot write to the directory \(path): \(String(cString: strerror(code))).",
+            fix: "Make it writable, or set BELFRY_STATE_DIR and BELFRY_RUNTIME_DIR to directories that are."
+        )
     }
 
     private static func cannotMake(_ path: String, _ code: Int32) -> BelfryError {

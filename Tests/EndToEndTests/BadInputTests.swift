@@ -118,6 +118,23 @@ struct BadInputTests {
         #expect(ran.errors.contains("fix: "))
     }
 
+    @Test(
+        "a state directory on a read-only disk is named at start, with the exit status for permissions",
+        .enabled(if: getuid() == 0, "mounting a small disk needs root")
+    )
+    func readOnlyDisk() async throws {
+        let sandbox = try Sandbox()
+        let disk = try SmallDisk(at: sandbox.places.state, kilobytes: 1024)
+        defer { disk.unmount() }
+        try disk.makeReadOnly()
+        for command in [["add", "--", "true"], ["list"]] {
+            let ran = try await sandbox.run(Sandbox.programs + "/belfry", command)
+            #expect(ran.status == 77, "\(ran.errors)")
+            #expect(ran.errors.contains("\(sandbox.places.state): Read-only file system"), "\(ran.errors)")
+            #expect(ran.errors.contains("fix: "))
+        }
+    }
+
     @Test("a configuration that does not parse is named with line and column; unknown keys only warn")
     func badConfiguration() async throws {
         let sandbox = try Sandbox()
@@ -194,5 +211,13 @@ struct SmallDisk {
     }
 
     func empty() { unlink(filler) }
+
+    func makeReadOnly() throws {
+        let flags = UInt(MS_REMOUNT) | UInt(MS_RDONLY)
+        guard mount("none", path, "tmpfs", flags, nil) == 0 else {
+            throw BelfryError(.internalError, "cannot make \(path) read-only: errno \(errno)")
+        }
+    }
+
     func unmount() { umount2(path, Int32(MNT_DETACH)) }
 }
