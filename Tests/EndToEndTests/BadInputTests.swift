@@ -48,6 +48,9 @@ struct BadInputTests {
         let ran = try await sandbox.belfry("add", "--", "no-such-program-here")
         #expect(ran.status == 64)
         #expect(ran.errors.contains("no-such-program-here"))
+        let file = try await sandbox.belfry("add", "--", "/etc/passwd")
+        #expect(file.status == 64)
+        #expect(file.errors.contains("'/etc/passwd' is not a program that can be run"), "\(file.errors)")
     }
 
     @Test("a second hub refuses and names the first's process")

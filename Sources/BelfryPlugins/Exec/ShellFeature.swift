@@ -44,15 +44,27 @@ public struct ShellFeature: Feature {
         )
         let command = Self.command(params)
         guard Self.find(command[0], for: context) != nil else {
-            let path = context?.environment?["PATH"] ?? ProcessInfo.processInfo.environment["PATH"] ?? ""
-            throw BelfryError(
+            throw Self.missing(command[0], for: context)
+        }
+        return params
+    }
+
+    private static func missing(_ name: String, for context: SubmissionContext?) -> BelfryError {
+        if name.contains("/") {
+            return BelfryError(
                 .invalidParams,
-                "There is no program '\(command[0])' on the PATH: \(path)",
-                fix: "Install it, or give its path.",
+                "'\(name)' is not a program that can be run.",
+                fix: "Give the path of a file that is executable.",
                 pointer: "/command/0"
             )
         }
-        return params
+        let path = context?.environment?["PATH"] ?? ProcessInfo.processInfo.environment["PATH"] ?? ""
+        return BelfryError(
+            .invalidParams,
+            "There is no program '\(name)' on the PATH: \(path)",
+            fix: "Install it, or give its path.",
+            pointer: "/command/0"
+        )
     }
 
     public func params(from arguments: [(key: String, value: String)]) throws -> JSONValue {
