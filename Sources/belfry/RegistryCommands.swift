@@ -131,13 +131,16 @@ struct PluginAddCommand: ParsableCommand {
     func run() throws {
         let session = Session()
         guard let resolved = realpath(directory, nil) else {
-            throw BelfryError(.invalidPlugin, "There is no directory \(directory).")
+            throw BelfryError(
+                .invalidPlugin,
+                "There is no directory \(directory).",
+                fix: "Name the directory that has the plugin's plugin.json in it."
+            )
         }
         defer { free(resolved) }
         let path = String(cString: resolved)
-        let manifest = try JSONValue(
-            parsing: (try? FileBytes.read(path + "/plugin.json")) ?? Array("{}".utf8)
-        )
+        // The hub says what is wrong with a manifest; this is for the question only.
+        let manifest = (try? JSONValue(parsing: FileBytes.read(path + "/plugin.json"))) ?? [:]
         let command = manifest["runner"]?["command"]?.string ?? "?"
         let arguments = (manifest["runner"]?["args"]?.array ?? []).compactMap(\.string).joined(separator: " ")
         if !yes,

@@ -188,6 +188,12 @@ struct PluginTests {
         #expect(list.output.contains("broken"), "\(list.output)")
         #expect(list.output.contains("invalid"))
         #expect(list.output.contains("text-to-image"))
+        let added = try await sandbox.belfry("plugin", "add", "--yes", directory)
+        #expect(added.status == 1)
+        #expect(added.errors.hasPrefix("belfry: "), "\(added.errors)")
+        #expect(added.errors.contains("plugin.json"), "\(added.errors)")
+        let nowhere = try await sandbox.belfry("plugin", "add", "--yes", "/no/such/place")
+        #expect(nowhere.errors.contains("fix: "), "\(nowhere.errors)")
     }
 
     @Test("a linked plugin runs as it is on disk now; removed, it is gone")
