@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 import Glibc
 
 struct DoctorCommand: ParsableCommand {
@@ -12,24 +13,41 @@ struct DoctorCommand: ParsableCommand {
         discussion: "The exit status is 0 when nothing is wrong that keeps tasks from running."
     )
 
+    @Flag(help: "Print JSON.") var json = false
+
     func run() throws {
         let session = Session()
-        var report = Report()
+        var report = Report(isJSON: json)
         programs(session, &report)
         directories(session, &report)
         hub(session, &report)
         plugins(session, &report)
+        if json { Output.json(["findings": .array(report.findings)]) }
         if report.isBad { throw ExitCode(ExitStatus.failure) }
     }
 
+    /// What was found, printed as it is found, or at the end as JSON.
     private struct Report {
+        let isJSON: Bool
         var isBad = false
+        var findings: [JSONValue] = []
 
-        func ok(_ text: String) { Output.line("✓ \(text)") }
-        func hint(_ text: String, _ fix: String) { Output.line("○ \(text)\n  fix: \(fix)") }
+        init(isJSON: Bool) { self.isJSON = isJSON }
+
+        mutating func ok(_ text: String) { add("✓", "ok", text) }
+        mutating func hint(_ text: String, _ fix: String) { add("○", "hint", text, fix) }
         mutating func bad(_ text: String, _ fix: String) {
             isBad = true
-            Output.line("✗ \(text)\n  fix: \(fix)")
+            add("✗", "bad", text, fix)
+        }
+
+        private mutating func add(_ mark: String, _ level: String, _ text: String, _ fix: String? = nil) {
+            var finding: JSONObject = ["level": .string(level), "text": .string(text)]
+            finding.set("fix", fix.map { .string($0) })
+            findings.append(.object(finding))
+            if isJSON { return }
+            Output.line("\(mark) \(Terminal.visible(text))")
+            if let fix { Output.line("  fix: \(Terminal.visible(fix))") }
         }
 
         mutating func check(_ text: String, _ work: () throws -> Void) {

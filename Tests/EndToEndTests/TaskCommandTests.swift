@@ -260,8 +260,11 @@ struct TaskCommandTests {
         let before = try await sandbox.belfry("doctor")
         #expect(before.status == 0, "\(before.output)")
         try await sandbox.belfry("run", "--", "true")
-        let after = try await sandbox.belfry("doctor")
+        let after = try await sandbox.belfry("doctor", "--json")
         #expect(after.status == 0, "\(after.output)")
+        let found = after.json["findings"]?.array ?? []
+        #expect(found.contains { $0["text"]?.string?.hasPrefix("hub: ") == true }, "\(after.output)")
+        #expect(!found.contains { $0["level"] == "bad" })
         let status = try await sandbox.belfry("status", "--json").json
         #expect(status["tasks"]?["completed"]?.int == 1)
         #expect(try await sandbox.belfry("sink", "list").output.contains("file"))
