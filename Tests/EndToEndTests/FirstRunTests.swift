@@ -58,7 +58,7 @@ struct FirstRunTests {
                     self.wfile.write(answer)
 
             server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-            server.timeout = 60
+            server.timeout = 600
             print(server.server_port, flush=True)
             if os.fork() == 0:
                 null = os.open(os.devnull, os.O_RDWR)

@@ -72,9 +72,11 @@ struct TreeTests {
 
     @Test("a descendant may finish its work within the time it may linger")
     func linger() throws {
-        // Its own child is there before it says so, and hears SIGTERM too.
-        let script =
-            "(trap 'echo saved; exit' TERM; sleep 1000 & echo ready >&2; wait) & read -r line; exit 0"
+        // Its own child may not have become `sleep` yet, and then does not hear SIGTERM.
+        let script = """
+            (trap 'kill -KILL $!; echo saved; exit' TERM; sleep 1000 & echo ready >&2; wait) &
+            read -r line; exit 0
+            """
         let program = try Launcher.run(script: script, options: ["--linger", "3600"])
         #expect(try program.errors.line() == "ready")
         program.closeInput()
