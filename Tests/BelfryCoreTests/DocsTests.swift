@@ -1,0 +1,112 @@
+// The tables in Docs are read and held against the code: what they promise is what happens.
+
+import BelfryCore
+import FoundationEssentials
+import Testing
+
+@Suite("Docs")
+struct DocsTests {
+    /// The rows of the table whose first column is called `name`, each cell without its backticks.
+    private func rows(of name: String, in file: String) throws -> [[String]] {
+        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let text = try String(contentsOfFile: "\(root)/Docs/\(file)", encoding: .utf8)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex { $0.hasPrefix("| \(name) |") }, "no table '\(name)'")
+        return lines[(start + 2)...].prefix { $0.hasPrefix("|") }.map { line in
+            line.dropFirst().dropLast().split(separator: "|", omittingEmptySubsequences: false).map {
+                var cell = String($0)
+                cell.removeAll { $0 == "`" }
+                while cell.first == " " { cell.removeFirst() }
+                while cell.last == " " { cell.removeLast() }
+                return cell
+            }
+        }
+    }
+
+    @Test("Events.md lists every type of event, and no other")
+    func eventTypes() throws {
+        #expect(
+            try rows(of: "type", in: "Events.md").map { $0[0] } == TaskEvent.Kind.allCases.map(\.rawValue)
+        )
+    }
+
+    @Test("Events.md lists the fields that every event has")
+    func commonFields() throws {
+        let event = try event(
+            .added,
+            from: Example.task().applying(.requestCancel, at: Example.now).events[0]
+        )
+        let listed = try rows(of: "field", in: "Events.md").map { $0[0] }
+        #expect(listed == event.keys.filter { $0 != "task" } + ["task or batch"])
+    }
+
+    @Test("Events.md lists the fields that each type adds")
+    func addedFields() throws {
+        let running = try Example.task(.processing)
+        let last = try running.applying(.fail(Example.failure, retryAfter: .zero), at: Example.later)
+        let drafts: [TaskEvent.Draft] = try [
+            .init(.added, task: TaskSummary(Example.task())),
+            Example.task().applying(.claim(by: Example.worker, lease: Example.lease), at: Example.now).events[
+                0
+            ],
+            running.applying(.fail(Example.retryable, retryAfter: .seconds(1)), at: Example.later).events[0],
+            Example.task(.processing) { $0.onInterrupt = .rerun }.applying(.interrupt, at: Example.later)
+                .events[0],
+            running.applying(.requestCancel, at: Example.later).events[0],
+            running.applying(.complete(TaskResult(value: 1)), at: Example.later).events[0],
+            last.events[0],
+            running.applying(.confirmCancel, at: Example.later).events[0],
+            last.task.applying(.retry(attempts: 1), at: Example.later).events[0],
+        ]
+        let common = ["schema", "position", "id", "time", "type", "task"]
+        let rows = try rows(of: "type", in: "Events.md")
+        for draft in drafts {
+            let row = try #require(rows.first { $0[0] == draft.kind.rawValue })
+            let listed = row[2].prefix { $0 != "w" || !row[2].hasSuffix("when it was running") }
+                .split(separator: ",").map { $0.filter { $0 != " " } }
+            let fields = try event(draft.kind, from: draft).keys.filter { !common.contains($0) }
+            #expect(listed.sorted() == fields.sorted(), "\(draft.kind.rawValue)")
+        }
+    }
+
+    private func event(_ kind: TaskEvent.Kind, from draft: TaskEvent.Draft) throws -> JSONObject {
+        let cursor = EventCursor(epoch: "epoch", position: 1)
+        return try #require(TaskEvent(cursor: cursor, time: Example.now, draft: draft).json.object)
+    }
+
+    @Test("States.md: every row of the table is what the transition does")
+    func states() throws {
+        let running = try Example.task(.processing)
+        let interruptible = try Example.task(.processing) { $0.onInterrupt = .rerun }
+        let cancelling = try running.applying(.requestCancel, at: Example.now).task
+        let cases: [(from: [BackgroundTask], action: TaskAction)] = [
+            ([Example.task()], .claim(by: Example.worker, lease: Example.lease)),
+            ([running], .complete(TaskResult())),
+            ([running], .fail(Example.retryable, retryAfter: .seconds(1))),
+            ([running], .fail(Example.failure, retryAfter: .zero)),
+            ([Example.task()], .requestCancel),
+            ([running], .requestCancel),
+            ([cancelling], .confirmCancel),
+            ([interruptible], .interrupt),
+            ([try Example.task(.processing) { $0.onInterrupt = .fail }], .interrupt),
+            ([cancelling], .interrupt),
+            (
+                try [TaskStatus.completed, .failed, .cancelled].map { try Example.task($0) },
+                .retry(attempts: 1)
+            ),
+        ]
+        let rows = try rows(of: "action", in: "States.md")
+        try #require(rows.count == cases.count)
+        for (row, test) in zip(rows, cases) {
+            for task in test.from {
+                let transition = try task.applying(test.action, at: Example.later)
+                #expect(
+                    row[1] == "a final state" ? task.status.isFinal : row[1].hasPrefix(task.status.rawValue),
+                    "\(row)"
+                )
+                #expect(row[2].hasPrefix(transition.task.status.rawValue), "\(row)")
+                #expect(transition.events.map(\.kind.rawValue) == [row[3]], "\(row)")
+            }
+        }
+    }
+}
