@@ -2,6 +2,7 @@
 // and who can connect may do everything that the user may.
 
 import BelfryCore
+import Glibc
 import HTTPTypes
 import Hummingbird
 public import Logging
@@ -30,7 +31,11 @@ public struct HubServer: Service {
                 address: .unixDomainSocket(path: socketPath),
                 serverName: nil
             ),
-            onServerRunning: { _ in await onRunning() },
+            onServerRunning: { _ in
+                // Made by bind with whatever the mask leaves; its directory lets nobody else in before.
+                chmod(socketPath, 0o600)
+                await onRunning()
+            },
             logger: logger
         )
     }

@@ -232,6 +232,24 @@ struct TaskCommandTests {
         #expect(ran.output == "attempt 1\nattempt 2\n")
     }
 
+    @Test("the socket and everything in the state directory is the user's alone")
+    func modes() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--", "true")
+        var files = try FileManager.default.contentsOfDirectory(atPath: sandbox.places.state).map {
+            "\(sandbox.places.state)/\($0)"
+        }
+        files += [sandbox.places.state, sandbox.places.runtime, sandbox.places.socket]
+        for file in files {
+            var info = stat()
+            #expect(stat(file, &info) == 0)
+            #expect(info.st_mode & 0o077 == 0, "\(file)")
+        }
+        var socket = stat()
+        #expect(stat(sandbox.places.socket, &socket) == 0)
+        #expect(socket.st_mode & 0o777 == 0o600)
+    }
+
     @Test("what narrows a removal is understood or refused, never passed over")
     func bulkFilter() async throws {
         let sandbox = try Sandbox()
