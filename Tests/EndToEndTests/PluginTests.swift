@@ -91,7 +91,7 @@ struct PluginTests {
     @Test("hangs: the idle timeout ends it, also when stderr goes on and on, and its whole tree with it")
     func hang() async throws {
         let task = try await end(
-            of: "setsid sleep 1000 & while :; do echo noise >&2; sleep 0.1; done",
+            of: "trap '' TERM; setsid sleep 1000 & while :; do echo noise >&2; sleep 0.1; done",
             feature: ["timeouts": ["idle_s": 1]]
         )
         #expect(task["error"]?["code"] == "idle_timeout", "\(task.text)")
