@@ -150,6 +150,7 @@ final class ProtocolOutput: Sendable {
             line(Progress(percent: percent, message: message))
             return true
         }
+        // Not awaited: who reports does not wait for the pause, and the last line makes it needless.
         if isFirst { Task { await writeKept() } }
     }
 
