@@ -109,6 +109,7 @@ final class Sandbox: Sendable {
     }
 
     /// Runs any program to its end.
+    @discardableResult
     func run(
         _ program: String,
         _ arguments: [String],

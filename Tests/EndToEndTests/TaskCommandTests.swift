@@ -222,10 +222,8 @@ struct TaskCommandTests {
         // The first attempt waits at the FIFO for ever; the second finds its mark and ends.
         let script = "echo attempt $BELFRY_ATTEMPT; test -e seen || { touch seen; cat \(fifo); }"
         async let followed = sandbox.belfry("run", "--rerun", "--", "sh", "-c", script)
-        // Opening returns when the attempt stands there.
-        let gate = open(fifo, O_WRONLY | O_CLOEXEC)
-        kill(pid, SIGKILL)
-        close(gate)
+        // Opening returns when the attempt stands there. It waits, so it is not for this thread.
+        try await sandbox.run("/bin/sh", ["-c", "exec 3> \(fifo); kill -KILL \(pid)"])
         #expect(try await sandbox.belfry("add", "--", "true").status == 0)
         let ran = try await followed
         #expect(ran.status == 0, "\(ran.errors)")
