@@ -72,7 +72,7 @@ public struct HubStarter: Sendable {
     }
 
     /// Starts the hub through `belfry-launch detach` and reads its one word from a pipe: `ready`,
-    /// or why it could not start.
+    /// or a problem document that says why it could not start.
     private func spawn() throws {
         guard let launcher = Self.program("belfry-launch", in: programs),
             let hub = Self.program("belfryd", in: programs)
@@ -97,10 +97,23 @@ public struct HubStarter: Sendable {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         let word = Self.readToEnd(ends[0])
-        guard word.hasPrefix("ready") else {
-            let reason = word.isEmpty ? "It ended without a word; its log is \(places.hubLog)." : word
-            throw BelfryError(.noHub, "The hub could not start. \(reason)", fix: "See: belfry doctor")
+        guard word.hasPrefix("ready") else { throw failure(word) }
+    }
+
+    /// - Parameter word: the problem document that the hub left, or nothing.
+    private func failure(_ word: String) -> BelfryError {
+        guard let problem = try? JSONValue(parsing: word), let reason = BelfryError(problem: problem) else {
+            return BelfryError(
+                .noHub,
+                "The hub could not start. It ended without a word; its log is \(places.hubLog).",
+                fix: "See: belfry doctor"
+            )
         }
+        return BelfryError(
+            reason.code == .notWritable ? reason.code : .noHub,
+            "The hub could not start. \(reason.message)",
+            fix: reason.fix ?? "See: belfry doctor"
+        )
     }
 
     private func launch(_ arguments: [String], passing descriptor: Int32) throws -> pid_t {

@@ -46,7 +46,7 @@ struct Serve: AsyncParsableCommand {
         if printConfig { return print(Configuration.template, terminator: "") }
         let ready = ReadyWord(descriptor: readyFd)
         do { try await serve(ready) } catch let error as BelfryError {
-            ready.say(error.description)
+            ready.say(error.problem.text)
             FileHandleText.standardError("belfryd: \(error.description)")
             throw ExitCode(error.code == .notWritable ? 77 : 1)
         }

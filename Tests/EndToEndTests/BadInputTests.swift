@@ -145,6 +145,8 @@ struct BadInputTests {
         let broken = try await sandbox.belfry("add", "--", "true")
         #expect(broken.status != 0)
         #expect(broken.errors.contains("config.toml:2:"), "\(broken.errors)")
+        #expect(broken.errors.split(separator: "\n").map { $0.prefix(7) } == ["belfry:", "  fix: "])
+        #expect(broken.status == 69)
         try sandbox.write("[worker]\nconcurency = 1\n", to: "config.toml")
         let warned = try await sandbox.belfry("run", "--", "true")
         #expect(warned.status == 0, "\(warned.errors)")
