@@ -103,10 +103,22 @@ struct Configuration: Equatable {
         var configuration = Configuration()
         var warnings: [String] = []
         for path in places.systemConfigFiles.reversed() + [places.configFile] {
-            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { continue }
+            guard let text = try read(path) else { continue }
             warnings += try configuration.apply(text, file: path)
         }
         return (configuration, warnings)
+    }
+
+    /// The text of a file, nil when there is none. One that is there and cannot be read is not passed
+    /// over: its settings would silently not hold.
+    private static func read(_ path: String) throws -> String? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        if let text = try? String(contentsOfFile: path, encoding: .utf8) { return text }
+        throw BelfryError(
+            .invalidConfiguration,
+            "\(path) cannot be read as text in UTF-8.",
+            fix: "Make it a readable file, or move it away."
+        )
     }
 
     /// - Returns: warnings.
@@ -169,7 +181,11 @@ private struct ConfigurationReader {
     mutating func bool(_ key: String) throws -> Bool? { try value(key, "true or false", \.bool) }
 
     mutating func strings(_ key: String) throws -> [String]? {
-        try value(key, "a list of strings") { value in value.array.map { $0.compactMap(\.string) } }
+        try value(key, "a list of strings") { value in
+            guard let array = value.array else { return nil }
+            let strings = array.compactMap(\.string)
+            return strings.count == array.count ? strings : nil
+        }
     }
 
     /// A table whose values are all strings.

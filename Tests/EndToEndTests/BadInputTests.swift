@@ -154,6 +154,22 @@ struct BadInputTests {
         #expect(warnings?.first?.string?.contains("did you mean 'worker.concurrency'?") == true)
     }
 
+    @Test("a configuration that is there and cannot be read is an error, not one without settings")
+    func unreadableConfiguration() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.write("[plugins]\ndirectories = [\"/a\", 1]\n", to: "config.toml")
+        let odd = try await sandbox.belfry("add", "--", "true")
+        #expect(odd.errors.contains("'plugins.directories' must be a list of strings"), "\(odd.errors)")
+        try Data([0xFF, 0xFE]).write(to: URL(filePath: sandbox.places.configFile))
+        #expect(try await sandbox.belfry("add", "--", "true").status == 69)
+        try FileManager.default.removeItem(atPath: sandbox.places.configFile)
+        mkdir(sandbox.places.configFile, 0o700)
+        let ran = try await sandbox.belfry("add", "--", "true")
+        #expect(ran.status == 69)
+        #expect(ran.errors.contains(sandbox.places.configFile), "\(ran.errors)")
+        #expect(ran.errors.contains("fix: "))
+    }
+
     @Test("words of other tools are answered with ours", arguments: ["kill", "ls", "follow", "clean"])
     func synonyms(_ word: String) async throws {
         let sandbox = try Sandbox()
