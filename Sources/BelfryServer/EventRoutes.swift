@@ -117,7 +117,7 @@ struct EventRoutes {
     // MARK: Logs
 
     private func log(_ request: Request, _ context: HubContext) async throws -> Response {
-        let task = try await backend.find(try context.parameters.require("task"))
+        let task = try await backend.find(try context.name("task"))
         let latest = max(1, task.attempt)
         let attempt = try request.number("attempt", in: 1...1_000_000, default: latest)
         guard attempt <= latest else {

@@ -22,17 +22,16 @@ struct HubRoutes {
         router.get("/v1/features") { _, _ in Response(json: backend.features()) }
         // The id of a feature may contain slashes.
         router.get("/v1/features/**") { _, context in
-            let id = context.parameters.getCatchAll().joined(separator: "/")
-            return Response(json: try backend.feature(id))
+            Response(json: try backend.feature(context.rest))
         }
         router.get("/v1/plugins") { _, _ in Response(json: backend.plugins()) }
         router.post("/v1/plugins") { request, _ in try await addPlugin(request) }
         router.delete("/v1/plugins/:id") { _, context in
-            Response(json: try await backend.removePlugin(try context.parameters.require("id")))
+            Response(json: try await backend.removePlugin(try context.name("id")))
         }
         for (word, isEnabled) in [("enable", true), ("disable", false)] {
             router.post("/v1/plugins/:id/\(word)") { _, context in
-                let id = try context.parameters.require("id")
+                let id = try context.name("id")
                 return Response(json: try await backend.setPlugin(id, isEnabled: isEnabled))
             }
         }

@@ -94,6 +94,32 @@ struct HubContext: RequestContext {
     }
 }
 
+extension HubContext {
+    /// A part of the path by its name in the route, as its client meant it.
+    func name(_ key: String) throws -> String { Self.decoded(try parameters.require(key)) }
+
+    /// What `**` stands for in the route.
+    var rest: String { parameters.getCatchAll().map(Self.decoded).joined(separator: "/") }
+
+    /// Undoes percent-encoding (RFC 3986); what is none stays as it is.
+    private static func decoded(_ text: some StringProtocol) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(2)
+            if byte == UInt8(ascii: "%"), digits.count == 2,
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
 struct OfflineSource: RequestContextSource {
     let logger: Logger
 }

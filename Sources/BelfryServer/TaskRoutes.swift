@@ -86,7 +86,7 @@ struct TaskRoutes {
     }
 
     private func batch(_ context: HubContext) async throws -> Response {
-        let text = try context.parameters.require("id")
+        let text = try context.name("id")
         guard let id = BatchID(text), let batch = try await backend.batch(id) else {
             throw BelfryError(.notFound, "There is no batch \(text).", fix: "See: belfry list")
         }
@@ -154,7 +154,7 @@ struct TaskRoutes {
 
     /// The task that the path names: by id, by number, or `last`.
     func find(_ context: HubContext) async throws -> BackgroundTask {
-        try await backend.find(try context.parameters.require("task"))
+        try await backend.find(try context.name("task"))
     }
 
     // MARK: Changing

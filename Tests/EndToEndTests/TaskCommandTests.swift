@@ -230,6 +230,20 @@ struct TaskCommandTests {
         #expect(ran.output == "attempt 1\nattempt 2\n")
     }
 
+    @Test("names reach the hub as they were typed, whatever is in them")
+    func oddNames() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--", "true")
+        for name in ["../../x", "a b", "%2e%2e", "ü?x=1#y"] {
+            let task = try await sandbox.belfry("show", name)
+            #expect(task.errors.contains("no task '\(name)'"), "\(task.errors)")
+            let feature = try await sandbox.belfry("feature", "show", name)
+            #expect(feature.errors.contains("no feature '\(name)'"), "\(feature.errors)")
+            let plugin = try await sandbox.belfry("plugin", "disable", name)
+            #expect(plugin.errors.contains("no plugin '\(name)'"), "\(plugin.errors)")
+        }
+    }
+
     @Test("the socket and everything in the state directory is the user's alone")
     func modes() async throws {
         let sandbox = try Sandbox()
