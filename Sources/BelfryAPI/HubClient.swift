@@ -86,6 +86,15 @@ public final class HubSocket {
 
     deinit { close(descriptor) }
 
+    /// The process that listens at the other end.
+    var peer: pid_t {
+        // struct ucred: the process, its user and its group.
+        var credentials: [Int32] = [0, 0, 0]
+        var size = socklen_t(credentials.count * MemoryLayout<Int32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 else { return 0 }
+        return credentials[0]
+    }
+
     private static func connectError(_ code: Int32, path: String) -> BelfryError {
         switch code {
         case ENOENT, ECONNREFUSED, ENOTDIR:

@@ -24,6 +24,9 @@ public final class HubStream {
         if left == 0, !isChunked || status == 204 { isAtEnd = true }
     }
 
+    /// The process of the hub that answers.
+    public var hubProcess: Int32 { socket.peer }
+
     /// A header by its name in lower case.
     public func header(_ name: String) -> String? { headers[name] }
 

@@ -58,18 +58,31 @@ struct StopCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
-        do { _ = try session.client.send("POST", "/v1/stop") } catch let error as BelfryError
-            where error.code == .noHub
-        {
+        let hub: Int32
+        do {
+            let answer = try session.client.open("POST", "/v1/stop")
+            hub = answer.hubProcess
+            _ = try answer.readAll()
+        } catch let error as BelfryError where error.code == .noHub {
             return Output.note("No hub is running.")
         }
-        // The kernel gives us the hub's lock the moment it is gone.
-        let descriptor = open(session.places.runtime + "/hub.lock", O_RDWR | O_CLOEXEC)
-        if descriptor >= 0 {
-            while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
-            close(descriptor)
-        }
+        waitForEnd(of: hub, lock: session.places.runtime + "/hub.lock")
         Output.note("The hub has ended.")
+    }
+
+    /// Returns when the hub's lock is free, or another hub has it already.
+    private func waitForEnd(of hub: Int32, lock: String) {
+        let descriptor = open(lock, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let count = max(0, pread(descriptor, &buffer, buffer.count, 0))
+            let owner = String(decoding: buffer[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
+            // A wait in the kernel would go on with the next hub that takes the lock.
+            if Int32(owner) != hub { return }
+            usleep(10_000)
+        }
     }
 }
 

@@ -30,12 +30,12 @@ struct Session {
         return variables
     }
 
-    /// Sends a submission, starting the hub if none runs.
+    /// Sends a submission, starting the hub if none runs or the one that runs is on its way out.
     func submit(_ method: String, _ path: String, body: JSONValue) throws -> (
         answer: JSONValue, cursor: EventCursor?
     ) {
         let stream: HubStream
-        do { stream = try client.open(method, path, body: body) } catch let error as BelfryError
+        do { stream = try openUnlessEnding(method, path, body: body) } catch let error as BelfryError
             where error.code == .noHub
         {
             let programs = HubStarter.programsDirectory(environment: environment)
@@ -44,6 +44,19 @@ struct Session {
         }
         let cursor = stream.header("belfry-cursor").flatMap { EventCursor($0) }
         return (try Self.parse(try stream.readAll()), cursor)
+    }
+
+    /// A hub that refuses because it ends closes its socket a moment later: then, or when the next
+    /// one listens there, the answer is another.
+    private func openUnlessEnding(_ method: String, _ path: String, body: JSONValue) throws -> HubStream {
+        for _ in 0..<500 {
+            do { return try client.open(method, path, body: body) } catch let error as BelfryError
+                where error.code == .shuttingDown
+            {
+                usleep(10_000)
+            }
+        }
+        return try client.open(method, path, body: body)
     }
 
     /// Asks a hub that runs, or the store when none does.

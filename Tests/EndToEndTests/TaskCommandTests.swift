@@ -230,6 +230,20 @@ struct TaskCommandTests {
         #expect(ran.output == "attempt 1\nattempt 2\n")
     }
 
+    @Test("a submission while the hub goes away is taken by the next one")
+    func submissionAtEnd() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("add", "--", "true")
+        for _ in 0..<5 {
+            async let stopped = sandbox.belfry("stop")
+            async let one = sandbox.belfry("add", "--", "true")
+            async let two = sandbox.belfry("add", "--", "true")
+            for ran in try await [one, two, stopped] { #expect(ran.status == 0, "\(ran.errors)") }
+        }
+        try await sandbox.belfry("wait")
+        #expect(try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count == 11)
+    }
+
     @Test("names reach the hub as they were typed, whatever is in them")
     func oddNames() async throws {
         let sandbox = try Sandbox()
