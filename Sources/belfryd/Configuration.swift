@@ -144,7 +144,9 @@ struct Configuration: Equatable {
             }
             logLevel = level
         }
-        if let minutes = try reader.int("hub.idle_minutes", 0...525_600) { idleTime = .seconds(minutes * 60) }
+        if let minutes = try reader.number("hub.idle_minutes", 0...525_600) {
+            idleTime = .seconds(minutes * 60)
+        }
         if let count = try reader.int("worker.concurrency", 0...1024), count > 0 { concurrency = Int(count) }
         if let seconds = try reader.int("worker.drain_seconds", 0...3600) { drainTime = .seconds(seconds) }
         if let directories = try reader.strings("plugins.directories") { pluginDirectories = directories }
@@ -204,6 +206,13 @@ private struct ConfigurationReader {
             throw error(key, "must be from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    /// A number, whole or not.
+    mutating func number(_ key: String, _ range: ClosedRange<Double>) throws -> Double? {
+        let number = try value(key, "a number") { $0.double ?? $0.int.map { Double($0) } }
+        guard let number, !range.contains(number) else { return number }
+        throw error(key, "must be from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
     }
 
     private mutating func value<Value>(

@@ -18,7 +18,10 @@ struct IdleWatch: Service {
                 let newest = hub.newestEvent
                 if newest == last, await isIdle() {
                     logger.info("nothing to do and nobody watches: the hub ends")
-                    return hub.stop()
+                    hub.stop()
+                    // A service that ends while others shut down is taken for one that failed.
+                    try? await gracefulShutdown()
+                    return
                 }
                 last = newest
             }

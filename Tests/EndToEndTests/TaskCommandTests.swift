@@ -230,6 +230,20 @@ struct TaskCommandTests {
         #expect(ran.output == "attempt 1\nattempt 2\n")
     }
 
+    @Test("a hub that a submission started ends in order when nobody needs it")
+    func idle() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.write("[hub]\nidle_minutes = 0.01\n", to: "config.toml")
+        #expect(try await sandbox.belfry("add", "--", "true").status == 0)
+        // The lock is free when the hub is gone.
+        let gone = try await sandbox.run("/usr/bin/flock", [sandbox.places.runtime + "/hub.lock", "true"])
+        #expect(gone.status == 0, "\(gone.errors)")
+        let log = try String(contentsOfFile: sandbox.places.hubLog, encoding: .utf8)
+        #expect(log.contains("nobody watches"))
+        #expect(log.contains("the hub has ended"))
+        #expect(!log.lowercased().contains("error"), "\(log)")
+    }
+
     @Test("a submission while the hub goes away is taken by the next one")
     func submissionAtEnd() async throws {
         let sandbox = try Sandbox()
