@@ -42,19 +42,27 @@ struct EventStream {
                 guard retries else { throw error }
             }
             failures += 1
-            if failures == 1 { Output.note("belfry: the hub is away; waiting for it") }
+            if failures == 1 {
+                // How its hub left a task is in the store: it may be over, and no hub be needed.
+                if taskID != nil, (try? readOnce(body)) == .stop { return }
+                Output.note("belfry: the hub is away; waiting for it")
+            }
             wait(failures)
         }
     }
 
     /// Hands over what is there, from the hub or, when none runs, from the store.
-    mutating func readOnce(_ body: (Line) throws -> Next) throws {
+    @discardableResult
+    mutating func readOnce(_ body: (Line) throws -> Next) throws -> Next {
         do {
             let stream = try session.client.open("GET", path(follow: false), accept: "application/x-ndjson")
-            _ = try pass(stream, to: body)
+            return try pass(stream, to: body)
         } catch let error as BelfryError where error.code == .noHub {
             let bytes = try OfflineHub(session: session).answer("GET", path(follow: false))
-            for line in bytes.split(separator: 0x0A) where try pass(Array(line), to: body) == .stop { return }
+            for line in bytes.split(separator: 0x0A) where try pass(Array(line), to: body) == .stop {
+                return .stop
+            }
+            return .goOn
         }
     }
 

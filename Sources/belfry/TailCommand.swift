@@ -59,10 +59,15 @@ struct TailCommand: ParsableCommand {
             Output.flush()
             if showCursor, let cursor = stream.cursor { Output.note("-- cursor: \(cursor)") }
         }
-        guard follow else { return try stream.readOnce(printer.print) }
+        guard follow else {
+            try stream.readOnce(printer.print)
+            return
+        }
         ReaderWatch.start()
         // Without a hub there is a log all the same: first that, then what a hub adds.
-        if (try? session.client.send("GET", "/v1/version")) == nil { try? stream.readOnce(printer.print) }
+        if (try? session.client.send("GET", "/v1/version")) == nil {
+            _ = try? stream.readOnce(printer.print)
+        }
         try stream.read(printer.print)
     }
 }

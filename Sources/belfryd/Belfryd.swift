@@ -58,7 +58,7 @@ struct Serve: AsyncParsableCommand {
         try places.prepareRuntime()
         try places.prepareState()
         // A hub that is on its way out holds the lock until its tasks are safe.
-        let lock = try InstanceLock(places, patience: autostarted ? .seconds(30) : .zero)
+        let lock = try InstanceLock(places, patience: autostarted ? .seconds(30) : .milliseconds(200))
         let (configuration, warnings) = try Configuration.load(places)
         var logger = Logger(label: "belfryd") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = configuration.logLevel
@@ -143,7 +143,7 @@ struct Answer: AsyncParsableCommand {
         let places = Places(environment: ProcessInfo.processInfo.environment)
         try places.prepareRuntime()
         try places.prepareState()
-        let lock = try InstanceLock(places, patience: .seconds(30))
+        let lock = try InstanceLock(places, patience: .seconds(30), isBrief: true)
         let (configuration, warnings) = try Configuration.load(places)
         var logger = Logger(label: "belfryd") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .error

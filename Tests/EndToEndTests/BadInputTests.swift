@@ -65,6 +65,26 @@ struct BadInputTests {
         #expect(try await sandbox.belfry("run", "--", "true").status == 0)
     }
 
+    @Test("a command that reads without a hub keeps no hub from starting")
+    func answeringAtStart() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.places.prepareRuntime()
+        // The lock as `belfryd answer` has it.
+        let descriptor = open(sandbox.places.runtime + "/hub.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        #expect(flock(descriptor, LOCK_EX) == 0)
+        try sandbox.write("1\nanswering\n", to: sandbox.places.runtime + "/hub.lock", mode: 0o600)
+        async let hub = sandbox.run(Sandbox.programs + "/belfryd", ["--stdout", "json"])
+        for _ in 0..<20 { try await sandbox.belfry("--version") }
+        close(descriptor)
+        var tries = 0
+        while try await sandbox.belfry("status").status != 0, tries < 10_000 { tries += 1 }
+        #expect(try await sandbox.belfry("run", "--", "true").status == 0)
+        try await sandbox.belfry("stop")
+        let ended = try await hub
+        #expect(ended.status == 0, "\(ended.errors)")
+        #expect(ended.lines.count == 3)
+    }
+
     @Test("a socket file left by a dead hub is no obstacle")
     func staleSocket() async throws {
         let sandbox = try Sandbox()

@@ -290,6 +290,22 @@ struct TaskCommandTests {
         #expect(socket.st_mode & 0o777 == 0o600)
     }
 
+    @Test("run ends with its task when the hub is told to stop, whatever becomes of the hub")
+    func runAcrossStop() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.write("[worker]\ndrain_seconds = 0\n", to: "config.toml")
+        let fifo = sandbox.root + "/go"
+        mkfifo(fifo, 0o600)
+        async let followed = sandbox.belfry("run", "--", "sh", "-c", "echo here; cat \(fifo)")
+        // Opening returns when the attempt stands there. It waits, so it is not for this thread.
+        try await sandbox.run("/bin/sh", ["-c", "exec 3> \(fifo); \(Sandbox.programs)/belfry stop"])
+        let ran = try await followed
+        #expect(ran.status == 1, "\(ran.errors)")
+        #expect(ran.output == "here\n")
+        #expect(ran.errors.contains("belfry retry 1"), "\(ran.errors)")
+        #expect(sandbox.hubProcess == nil)
+    }
+
     @Test("what narrows a removal is understood or refused, never passed over")
     func bulkFilter() async throws {
         let sandbox = try Sandbox()
