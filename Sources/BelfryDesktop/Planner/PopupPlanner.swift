@@ -1,0 +1,246 @@
+// Decides which popups there should be: what runs long enough to be shown, what ended, what is too much to
+// be shown one by one, what is held back for later. It follows the events and turns no hands of a clock
+// itself: the time comes with every call.
+
+import BelfryCore
+import DequeModule
+
+/// Turns events and progress into wishes on a ``PopupBoard``.
+struct PopupPlanner {
+    /// The shortest time between two looks at the progress of everything.
+    static let refreshInterval = Duration.milliseconds(250)
+    /// What happened longer ago belongs into a report: nobody waits for it any more.
+    static let staleAge = Duration.seconds(60)
+
+    /// The two clocks that matter: one for intervals, one for the time of day.
+    struct Moment: Sendable {
+        /// On the lease clock.
+        var now: Duration
+        var wall: Timestamp
+    }
+
+    var board = PopupBoard()
+    let writer: PopupWriter
+    var configuration: DesktopConfiguration { writer.configuration }
+
+    var attempts: [TaskID: RunningAttempt] = [:]
+    var batches: [BatchID: RunningBatch] = [:]
+    /// Attempts in the order of their starts, until they are old enough to be shown.
+    var young: Deque<(id: TaskID, startedAt: Duration)> = []
+    /// Attempts that are old enough.
+    var ripe: Set<TaskID> = []
+    /// Keys of progress popups that are wanted now.
+    var visible: Set<PopupKey> = []
+    var isAggregated = false
+    var isAggregateDismissed = false
+    var isProgressStale = false
+    var refreshedAt: Duration?
+
+    var recent: [(key: PopupKey, outcome: Outcome, at: Duration)] = []
+    var burst: Burst?
+    var held = OutcomeTally()
+    var heldUntil = Duration.zero
+    var lastSummary = 0
+    /// What the summaries on the screen stand for, for their buttons.
+    var tallies: [Int: OutcomeTally] = [:]
+    private(set) var isQuiet = false
+    private var isEnding = false
+    /// When quiet hours begin or end next, on the lease clock.
+    private var quietChange: Duration?
+    private var batchToCome: BatchID?
+
+    init(_ writer: PopupWriter) { self.writer = writer }
+
+    // MARK: Events
+
+    /// Takes in one event.
+    ///
+    /// - Throws: what reading the event throws; the planner is then as it was.
+    mutating func take(_ record: EventRecord, at moment: Moment) throws {
+        switch record.kind {
+        case .added:
+            // Only the first task of a batch is read: it tells what the submitter wants to hear of.
+            guard let batch = batchToCome else { return }
+            batchToCome = nil
+            if let task = try record.event().task, task.batchID == batch {
+                batches[batch]?.notify = task.notify
+            }
+        case .started: start(record, at: moment.now)
+        case .completed, .failed, .cancelled: try end(record, at: moment)
+        case .retrying: try pause(record, at: moment)
+        case .interrupted: stop(record.taskID)
+        case .cancelRequested:
+            if let id = record.taskID { attempts[id]?.isCancelling = true }
+            isProgressStale = true
+        case .retried, .removed:
+            stop(record.taskID)
+            if let id = record.taskID { board.withdraw(.task(id)) }
+        case .batchAdded:
+            guard let batch = try record.event().batch else { return }
+            batches[batch.id] = RunningBatch(batch: batch, isStale: false)
+            batchToCome = batch.id
+        case .batchFinished: try finishBatch(record, at: moment)
+        }
+    }
+
+    private mutating func start(_ record: EventRecord, at now: Duration) {
+        guard let id = record.taskID else { return }
+        attempts[id] = RunningAttempt(startedAt: now, record: record)
+        ripe.remove(id)
+        young.append((id, now))
+    }
+
+    /// Takes in the newest progress of running tasks.
+    mutating func take(_ updates: [ProgressUpdate], at now: Duration) {
+        for update in updates where attempts[update.task.id] != nil {
+            attempts[update.task.id]?.update(update, at: now)
+        }
+        // What is not shown yet changes nothing on the screen.
+        if !ripe.isEmpty || !batches.isEmpty { isProgressStale = true }
+    }
+
+    private mutating func stop(_ id: TaskID?) {
+        guard let id, attempts.removeValue(forKey: id) != nil else { return }
+        ripe.remove(id)
+        isProgressStale = true
+    }
+
+    private mutating func pause(_ record: EventRecord, at moment: Moment) throws {
+        guard let id = record.taskID else { return }
+        let isShown = visible.contains(.task(id)) && attempts[id]?.isDismissed == false
+        guard isShown, let event = try? record.event(), let task = event.task else { return stop(id) }
+        attempts[id]?.pause = RunningAttempt.Pause(error: event.draft.error?.message)
+        attempts[id]?.task = task
+        isProgressStale = true
+    }
+
+    private mutating func end(_ record: EventRecord, at moment: Moment) throws {
+        let event = try record.event()
+        guard let outcome = Outcome(event) else { return }
+        let id = outcome.task.id
+        stop(id)
+        visible.remove(.task(id))
+        if let batch = outcome.task.batchID { return note(outcome, of: batch, at: moment) }
+        intake(outcome, at: moment)
+    }
+
+    private mutating func note(_ outcome: Outcome, of id: BatchID, at moment: Moment) {
+        board.withdraw(.task(outcome.task.id))
+        var batch = batches[id] ?? RunningBatch()
+        batch.notify = outcome.task.notify
+        batch.isStale = true
+        if batch.startedAt == nil { batch.startedAt = moment.now - (outcome.duration ?? .zero) }
+        batches[id] = batch
+        isProgressStale = true
+    }
+
+    // MARK: Batches
+
+    /// Batches whose counts must be read before they can be shown.
+    func batchesToRead() -> [BatchID] {
+        guard configuration.showsProgress, !isQuiet else { return [] }
+        return batches.compactMap { $0.value.isStale ? $0.key : nil }
+    }
+
+    /// What the store says of a batch now; nil when it is gone.
+    mutating func learn(_ id: BatchID, _ batch: TaskBatch?) {
+        guard let batch, batch.finished < batch.total else {
+            batches[id] = nil
+            return
+        }
+        batches[id]?.batch = batch
+        batches[id]?.isStale = false
+        isProgressStale = true
+    }
+
+    private mutating func finishBatch(_ record: EventRecord, at moment: Moment) throws {
+        let event = try record.event()
+        guard let batch = event.batch else { return }
+        let known = batches.removeValue(forKey: batch.id)
+        visible.remove(.batch(batch.id))
+        isProgressStale = true
+        guard known?.notify != NotifyPolicy.none else { return board.withdraw(.batch(batch.id)) }
+        let duration = known?.startedAt.map { moment.now - $0 }
+        intake(batch, duration: duration, happened: event.time, at: moment)
+    }
+
+    // MARK: Clicks and closings
+
+    /// The person closed a popup, or its time was over.
+    mutating func closed(_ key: PopupKey, _ stage: Popup.Stage, _ reason: CloseReason) {
+        guard reason != .closedByCall else { return }
+        if case .summary(let number) = key, number == burst?.number { burst?.isDismissed = true }
+        guard stage == .progress else { return }
+        visible.remove(key)
+        switch key {
+        case .task(let id): attempts[id]?.isDismissed = true
+        case .batch(let id): batches[id]?.isDismissed = true
+        case .running: isAggregateDismissed = true
+        case .summary, .test: break
+        }
+        isProgressStale = true
+    }
+
+    // MARK: Time
+
+    /// Brings the wishes up to date.
+    mutating func refresh(at moment: Moment) {
+        followQuietHours(moment)
+        ripen(moment.now)
+        if isRefreshDue(at: moment.now) {
+            refreshedAt = moment.now
+            isProgressStale = false
+            refreshProgress(at: moment.now)
+        }
+        releaseHeld(at: moment)
+    }
+
+    func isRefreshDue(at now: Duration) -> Bool {
+        isProgressStale && !isEnding && refreshedAt.map { now - $0 >= Self.refreshInterval } ?? true
+    }
+
+    /// No more progress is shown: the hub is about to end.
+    mutating func stopProgress() { isEnding = true }
+
+    /// When something happens by itself next; nil for never.
+    func nextDue(after now: Duration) -> Duration? {
+        let refresh =
+            isProgressStale && !isEnding
+            ? max(now, (refreshedAt ?? now - Self.refreshInterval) + Self.refreshInterval) : nil
+        let ripening = young.first.map { $0.startedAt + configuration.progressDelay }
+        let release = held.count > 0 && !isHolding ? max(now, heldUntil) : nil
+        return [refresh, ripening, release, quietChange, board.nextDue(after: now)].compactMap { $0 }.min()
+    }
+
+    private mutating func ripen(_ now: Duration) {
+        while let first = young.first, first.startedAt + configuration.progressDelay <= now {
+            young.removeFirst()
+            // Only the attempt that was put there: a later one of the same task has its own place.
+            guard let attempt = attempts[first.id], attempt.startedAt == first.startedAt, attempt.pause == nil
+            else { continue }
+            if attempt.task == nil { attempts[first.id]?.task = try? attempt.record?.event().task }
+            attempts[first.id]?.record = nil
+            guard let task = attempts[first.id]?.task else { continue }
+            if let batch = task.batchID { adopt(batch, task, startedAt: first.startedAt) }
+            ripe.insert(first.id)
+            isProgressStale = true
+        }
+    }
+
+    /// A batch that was there before this hub began.
+    private mutating func adopt(_ id: BatchID, _ task: TaskSummary, startedAt: Duration) {
+        if batches[id] == nil { batches[id] = RunningBatch(notify: task.notify) }
+        if batches[id]?.startedAt == nil { batches[id]?.startedAt = startedAt }
+    }
+
+    private mutating func followQuietHours(_ moment: Moment) {
+        guard let hours = configuration.quietHours, !hours.isEmpty else { return }
+        if let quietChange, quietChange > moment.now { return }
+        let wasQuiet = isQuiet
+        isQuiet = hours.contains(moment.wall)
+        quietChange = hours.nextChange(after: moment.wall).map {
+            moment.now + max($0.since(moment.wall), .seconds(1))
+        }
+        if isQuiet != wasQuiet { isProgressStale = true }
+    }
+}

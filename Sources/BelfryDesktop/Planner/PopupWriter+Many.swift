@@ -1,0 +1,105 @@
+// Popups that stand for many tasks: batches, everything that runs, bursts of outcomes, reports.
+
+import BelfryCore
+
+extension PopupWriter {
+    func batchProgress(_ batch: TaskBatch, percent: Int, left: Duration?) -> Popup {
+        var parts = ["\(batch.finished) of \(batch.total)"]
+        if batch.failed > 0 { parts[0] += ", \(batch.failed) failed" }
+        parts.append("\(percent) %")
+        if let left { parts.append(Phrases.left(left)) }
+        return Popup(
+            stage: .progress,
+            scope: "\(batch.id)",
+            sender: own,
+            title: title(of: batch),
+            body: parts.joined(separator: " · "),
+            percent: percent,
+            urgency: .low,
+            category: .transfer,
+            buttons: [.cancel]
+        )
+    }
+
+    func batchOutcome(_ batch: TaskBatch, duration: Duration?) -> Popup {
+        let failed = batch.failed > 0
+        let texts = configuration.texts
+        let heading = (failed ? texts.failedTitle : texts.completedTitle).filled { name in
+            switch name {
+            case .count, .total: "\(batch.total)"
+            case .done: "\(batch.completed)"
+            case .failed: "\(batch.failed)"
+            case .title: title(of: batch)
+            default: ""
+            }
+        }
+        var parts = ["\(batch.completed) of \(batch.total) done"]
+        if failed { parts.append("\(batch.failed) failed") }
+        if batch.cancelled > 0 { parts.append("\(batch.cancelled) cancelled") }
+        var lines = [parts.joined(separator: ", ")]
+        if let duration { lines[0] += " · \(Phrases.duration(duration))" }
+        lines.append(title(of: batch))
+        return Popup(
+            stage: .outcome,
+            scope: "\(batch.id)/\(batch.completed)/\(batch.failed)/\(batch.cancelled)",
+            sender: own,
+            title: PopupText.summary(heading),
+            body: PopupText.body(lines.joined(separator: "\n")),
+            urgency: .normal,
+            category: failed ? .error : .complete,
+            sound: configuration.playsSounds ? (failed ? "dialog-error" : "complete") : nil,
+            buttons: (failed ? [.retryFailed] : []) + folderButton,
+            defaultButton: folderButton.first
+        )
+    }
+
+    /// - Parameters:
+    ///   - features: how many run of each feature, the most first.
+    ///   - percent: the mean over all.
+    func running(_ count: Int, features: [(name: String, count: Int)], percent: Int) -> Popup {
+        let names = features.prefix(3).map { "\($0.count) × \($0.name)" }.joined(separator: ", ")
+        return Popup(
+            stage: .progress,
+            scope: "running",
+            sender: own,
+            title: "\(count) tasks are running",
+            body: PopupText.body("\(names)\n\(percent) % on average"),
+            percent: percent,
+            urgency: .low,
+            category: .transfer
+        )
+    }
+
+    /// - Parameter isReport: it ends a time in which popups were held back.
+    func summary(_ tally: OutcomeTally, number: Int, isReport: Bool) -> Popup {
+        var title = isReport ? "\(tally.completed) done" : "\(tally.count) tasks finished"
+        if tally.failed > 0 { title += ", \(tally.failed) failed" }
+        if tally.cancelled > 0 { title += ", \(tally.cancelled) cancelled" }
+        var lines: [String] = []
+        if !configuration.isPrivate {
+            lines = tally.lines.map { "\($0.isFailure ? "✗" : "✓") \(PopupText.summary($0.text))" }
+            if tally.count > lines.count, !lines.isEmpty {
+                lines.append("and \(tally.count - lines.count) more")
+            }
+        }
+        return Popup(
+            stage: .outcome,
+            scope: "summary/\(number)/\(tally.failed)",
+            sender: own,
+            title: title,
+            body: PopupText.body(lines.joined(separator: "\n")),
+            urgency: .normal,
+            category: tally.failed > 0 ? .error : .complete,
+            sound: configuration.playsSounds ? (tally.failed > 0 ? "dialog-error" : "complete") : nil,
+            buttons: (tally.failed > 0 ? [.retryFailed] : []) + folderButton,
+            defaultButton: folderButton.first
+        )
+    }
+
+    private var folderButton: [PopupButton] { configuration.resultsDirectory == nil ? [] : [.openFolder] }
+
+    private func title(of batch: TaskBatch) -> String {
+        let name = configuration.isPrivate ? "" : PopupText.summary(batch.title)
+        return name.isEmpty ? "Batch of \(batch.total)" : name
+    }
+}
