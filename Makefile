@@ -38,6 +38,8 @@ install: ## Installs below PREFIX (and DESTDIR).
 
 uninstall: ## Removes what install put there. Tasks, results and settings stay.
 	rm -f "$(DESTDIR)$(PREFIX)/bin/belfry" "$(DESTDIR)$(PREFIX)/bin/belfryd"
+	rm -f "$(DESTDIR)$(PREFIX)/share/applications/belfry.desktop"
+	rm -f "$(DESTDIR)$(PREFIX)"/share/icons/hicolor/*/apps/belfry.*
 	rm -rf "$(DESTDIR)$(PREFIX)/libexec/belfry" "$(DESTDIR)$(PREFIX)/share/belfry" "$(DESTDIR)$(PREFIX)/share/doc/belfry"
 
 bench: build ## Measures Belfry beside the other tools that are installed.

@@ -65,13 +65,21 @@ let package = Package(
         ),
         .target(name: "BelfryPluginKit", dependencies: ["BelfryCore"], swiftSettings: swift),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CDBus", pkgConfig: "dbus-1", providers: [.apt(["libdbus-1-dev"])]),
+        .target(name: "DBus", dependencies: ["CDBus"], exclude: ["DBus.md"], swiftSettings: swift),
+        .target(
+            name: "BelfryDesktop",
+            dependencies: ["BelfryCore", "DBus", collections, deque, lifecycle, logging],
+            swiftSettings: swift
+        ),
         .target(name: "BelfryFileSink", dependencies: ["BelfryCore", "CZlib"], swiftSettings: swift),
         .target(name: "BelfryStdoutSink", dependencies: ["BelfryCore"], swiftSettings: swift),
         .executableTarget(
             name: "belfryd",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite", "BelfryServer",
-                "BelfryService", "BelfryStdoutSink", arguments, lifecycle, logging, signals, toml,
+                "BelfryAPI", "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
+                "BelfryServer", "BelfryService", "BelfryStdoutSink", arguments, lifecycle, logging, signals,
+                subprocess, system, toml,
             ],
             swiftSettings: swift
         ),
@@ -128,6 +136,33 @@ let package = Package(
             dependencies: ["BelfryCore", "BelfryStdoutSink"],
             swiftSettings: swift
         ),
+        // A private bus and desktop for tests, with servers that fail on demand.
+        .target(
+            name: "BusTesting",
+            dependencies: ["DBus"],
+            path: "Tests/BusTesting",
+            swiftSettings: swift
+        ),
+        .target(
+            name: "DesktopTesting",
+            dependencies: ["BusTesting", "DBus"],
+            path: "Tests/DesktopTesting",
+            exclude: ["dunstrc", "headless-desktop"],
+            swiftSettings: swift
+        ),
+        .testTarget(name: "DBusTests", dependencies: ["BusTesting", "DBus"], swiftSettings: swift),
+        .testTarget(
+            name: "DesktopTestingTests",
+            dependencies: ["BusTesting", "DBus", "DesktopTesting"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfryDesktopTests",
+            dependencies: [
+                "BelfryCore", "BelfryDesktop", "BusTesting", "DBus", "DesktopTesting", collections, logging,
+            ],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "BelfryPluginsTests",
             dependencies: ["BelfryCore", "BelfryPlugins"],
@@ -146,7 +181,7 @@ let package = Package(
         ),
         .testTarget(
             name: "HubTests",
-            dependencies: ["BelfryCore", "belfryd"],
+            dependencies: ["BelfryCore", "BelfryDesktop", "belfry-launch", "belfryd"],
             swiftSettings: swift
         ),
         .testTarget(
@@ -179,8 +214,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "belfry", "belfry-launch", "belfry-text-to-image", "belfryd", grdb,
-                subprocess, system,
+                "BelfryAPI", "BelfryCore", "DesktopTesting", "belfry", "belfry-launch", "belfry-text-to-image",
+                "belfryd", grdb, subprocess, system,
             ],
             swiftSettings: swift
         ),

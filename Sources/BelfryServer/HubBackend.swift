@@ -31,6 +31,10 @@ public protocol HubBackend: TaskControl {
     /// Switches a plugin on or off.
     func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue
     func sinks() -> JSONValue
+    /// Has a sink show what it can do, and tells what that was.
+    ///
+    /// - Throws: ``BelfryError`` `not_found` for a sink that is not there or has nothing to show.
+    func testSink(_ name: String) async throws -> JSONValue
     func status() async throws -> JSONValue
     func version() -> JSONValue
     /// Begins a graceful shutdown.

@@ -90,7 +90,7 @@ struct SinkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sink",
         abstract: "Where events go, and how far each has got.",
-        subcommands: [SinkListCommand.self],
+        subcommands: [SinkListCommand.self, SinkTestCommand.self],
         defaultSubcommand: SinkListCommand.self
     )
 }
@@ -111,5 +111,29 @@ struct SinkListCommand: ParsableCommand {
             ])
         }
         table.print()
+    }
+}
+
+struct SinkTestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "test",
+        abstract: "Has a sink show what it can do: each kind of popup, on your own desktop.",
+        discussion: "It starts the hub when none runs."
+    )
+
+    @Argument(help: "The sink's name, such as desktop.") var sink: String
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        let (answer, _) = try Session().submit("POST", "/v1/sinks/\(URLText.encode(sink))/test", body: [:])
+        if json { return Output.json(answer) }
+        let server = answer["server"] ?? [:]
+        let names = ["name", "version", "vendor"].compactMap { server[$0]?.string }.filter { !$0.isEmpty }
+        Output.line("server  \(names.joined(separator: ", "))")
+        for shown in answer["shown"]?.array ?? [] { Output.line("shown   \(shown.string ?? "")") }
+        for ability in answer["abilities"]?.array ?? [] {
+            let mark = ability["has"]?.bool == true ? "yes" : "no "
+            Output.line("\(mark)     \(ability["what"]?.string ?? "")")
+        }
     }
 }

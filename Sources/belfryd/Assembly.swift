@@ -2,6 +2,7 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryDesktop
 import BelfryFileSink
 import BelfryPlugins
 import BelfrySQLite
@@ -53,7 +54,8 @@ struct Assembly {
             files: files,
             clocks: clocks
         )
-        let sinks = makeSinks(stdout).map {
+        let desktop = makeDesktopSink(service, clocks: clocks)
+        let sinks = (makeSinks(stdout) + (desktop.map { [$0] } ?? [])).map {
             SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
         }
         return Hub(
@@ -66,6 +68,7 @@ struct Assembly {
                 service: service,
                 worker: worker,
                 sinks: sinks,
+                desktop: desktop,
                 plugins: plugins,
                 clocks: clocks
             )
@@ -112,6 +115,30 @@ struct Assembly {
         )
         manager.scan()
         return manager
+    }
+
+    private func makeDesktopSink(_ service: BackgroundTaskService, clocks: Clocks) -> DesktopSink? {
+        guard configuration.isDesktopSinkEnabled else { return nil }
+        let environment = ProcessInfo.processInfo.environment
+        var desktop = configuration.desktop
+        desktop.resultsDirectory = places.state + "/results"
+        // By its path, so that it is found wherever Belfry is installed.
+        let programs = HubStarter.programsDirectory(environment: environment)
+        let icon = programs + "/../share/icons/hicolor/128x128/apps/belfry.png"
+        if let path = realpath(icon, nil) {
+            desktop.icon = String(cString: path)
+            free(path)
+        }
+        return DesktopSink(
+            DesktopSink.Parts(
+                configuration: desktop,
+                control: service,
+                opener: XDGOpener(launcher: launcher, environment: environment),
+                environment: environment,
+                clocks: clocks,
+                logger: logger
+            )
+        )
     }
 
     private func makeSinks(_ stdout: StdoutForm?) -> [any Sink] {

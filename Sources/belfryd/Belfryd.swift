@@ -86,6 +86,8 @@ struct Serve: AsyncParsableCommand {
             ready.say("ready\n")
         }
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: hub.parts.bus)]
+        // It keeps the connection until its runner has closed the sink.
+        if let desktop = hub.parts.desktop { services.append(.init(service: desktop)) }
         for sink in hub.parts.sinks {
             services.append(.init(service: sink, successTerminationBehavior: .ignore))
         }

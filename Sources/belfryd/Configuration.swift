@@ -3,6 +3,7 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryDesktop
 import BelfryFileSink
 import Logging
 import TOMLKit
@@ -41,6 +42,10 @@ struct Configuration: Equatable {
     var compressFiles = true
     /// Whether a delivered batch is synced to disk before the next. Defaults to true.
     var syncsFile = true
+
+    /// Defaults to true.
+    var isDesktopSinkEnabled = true
+    var desktop = DesktopConfiguration()
 
     func fileSink(_ places: Places) -> FileSink.Configuration {
         var sink = FileSink.Configuration(path: eventLogPath ?? places.eventLog)
@@ -93,6 +98,48 @@ struct Configuration: Equatable {
         compress = true
         # Whether every batch of events is synced to disk before the next.
         sync = true
+
+        [sinks.desktop]
+        # Popups on your desktop; belfry sink test desktop shows each kind.
+        enabled = true
+        # Whether running tasks have popups, and after how many seconds.
+        progress = true
+        progress_after_seconds = 3
+        # With more running tasks than this, one popup stands for all.
+        aggregate_above = 3
+        # With more outcomes than this within two seconds, one popup stands for all.
+        summary_above = 3
+        # Keeps prompts, file names, errors and pictures out of popups.
+        private = false
+        # Whether outcomes sound, and show the picture that was made.
+        sounds = true
+        pictures = true
+        # Times of day in which popups are held back, to end in one report, such as
+        # ["22:00-07:00", "sat,sun 00:00-24:00"].
+        quiet_hours = []
+
+        [sinks.desktop.text]
+        # What popups say. A line or a part between dots that comes out empty is left out.
+        # Known are {feature} {title} {number} {id} {user} {origin} {labels} {attempt}, for progress
+        # {percent} {left} {message}, for outcomes {duration} {error} {fix} {result}, and for batches
+        # {total} {done} {failed}.
+        progress_title = "{title}"
+        progress_body = "{feature} · {percent} · {left}\\n{message}"
+        completed_title = "✨ Generation Complete!"
+        completed_body = "Your {feature} task has finished successfully.\\n{title} · #{number} · {duration}"
+        failed_title = "❌ Generation Failed"
+        failed_body = "{error}\\n{title} · #{number} · {duration}"
+        cancelled_title = "Cancelled"
+        cancelled_body = "{title} · #{number} · {duration}"
+
+        # Rules: the first that fits a popup decides about it. Conditions are feature, user and origin
+        # (with * and ?), outcome (progress, completed, failed or cancelled), min_seconds and max_seconds;
+        # what they decide is urgency (none, low, normal or critical), title and body. This one keeps
+        # quick successes quiet:
+        # [[sinks.desktop.rules]]
+        # outcome="completed"
+        # max_seconds=10
+        # urgency="none"
         """ + "\n"
 
     /// The defaults as changed by the files that exist: the system's first, then the user's.
@@ -133,6 +180,7 @@ struct Configuration: Equatable {
         }
         var reader = ConfigurationReader(file: file, table: table)
         try read(&reader)
+        try readDesktop(&reader)
         return reader.unknownKeys()
     }
 
@@ -169,14 +217,33 @@ struct Configuration: Equatable {
 }
 
 /// Reads keys of a TOML table by dotted path and remembers which ones were asked for.
-private struct ConfigurationReader {
+struct ConfigurationReader {
     let file: String
     let table: TOMLTable
+    /// What stands before every key in messages: the place of this table in a list.
+    private let place: String
     private var known: Set<String> = []
+    private var warnings: [String] = []
 
-    init(file: String, table: TOMLTable) {
+    init(file: String, table: TOMLTable, place: String = "") {
         self.file = file
         self.table = table
+        self.place = place
+    }
+
+    /// Reads each table of a list, such as `[[sinks.desktop.rules]]`.
+    mutating func tables(_ key: String, _ read: (inout ConfigurationReader) throws -> Void) throws {
+        let tables = try value(key, "a list of tables") { value in
+            value.array.flatMap { list in
+                let tables = list.compactMap(\.table)
+                return tables.count == list.count ? tables : nil
+            }
+        }
+        for (index, table) in (tables ?? []).enumerated() {
+            var reader = ConfigurationReader(file: file, table: table, place: "\(key)[\(index + 1)].")
+            try read(&reader)
+            warnings += reader.unknownKeys()
+        }
     }
 
     mutating func string(_ key: String) throws -> String? { try value(key, "a string", \.string) }
@@ -233,13 +300,13 @@ private struct ConfigurationReader {
     func error(_ key: String, _ rule: String) -> BelfryError {
         BelfryError(
             .invalidConfiguration,
-            "\(file): '\(key)' \(rule).",
+            "\(file): '\(place)\(key)' \(rule).",
             fix: "Mend it, or compare with: belfryd --print-config"
         )
     }
 
     func unknownKeys() -> [String] {
-        var warnings: [String] = []
+        var warnings = warnings
         func visit(_ table: TOMLTable, _ prefix: String) {
             for key in table.keys.sorted() {
                 let path = prefix + key
@@ -248,7 +315,7 @@ private struct ConfigurationReader {
                 } else if !known.contains(path) {
                     let hint =
                         NameSuggestion.closest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? ""
-                    warnings.append("\(file): unknown key '\(path)'\(hint)")
+                    warnings.append("\(file): unknown key '\(place)\(path)'\(hint)")
                 }
             }
         }

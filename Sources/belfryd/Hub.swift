@@ -2,6 +2,7 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryDesktop
 import BelfryPlugins
 import BelfryServer
 import BelfryService
@@ -20,6 +21,8 @@ final class Hub: HubBackend {
         var service: BackgroundTaskService
         var worker: TaskWorker
         var sinks: [SinkRunner]
+        /// Nil when popups are switched off.
+        var desktop: DesktopSink?
         var plugins: PluginManager
         var clocks: Clocks
     }
@@ -91,6 +94,18 @@ final class Hub: HubBackend {
     }
 
     func sinks() -> JSONValue { .array(parts.sinks.map(\.status.json)) }
+
+    func testSink(_ name: String) async throws -> JSONValue {
+        if let desktop = parts.desktop, desktop.name == name { return try await desktop.test().json }
+        let isThere = parts.sinks.contains { $0.status.name == name }
+        throw BelfryError(
+            .notFound,
+            isThere ? "The sink '\(name)' has nothing to show." : "There is no sink '\(name)'.",
+            fix: name == "desktop"
+                ? "Switch popups on: enabled = true below [sinks.desktop] in the configuration."
+                : "See: belfry sink list"
+        )
+    }
 
     // MARK: Features and plugins
 
@@ -185,5 +200,21 @@ extension SinkStatus {
         object["parked"] = .int(Int64(parked))
         object.set("lastError", lastError.map { .string($0) })
         return .object(object)
+    }
+}
+
+extension DesktopReport {
+    /// `{"server":{…},"shown":[…],"abilities":[{"what":…,"has":…}]}`
+    var json: JSONValue {
+        [
+            "server": [
+                "name": .string(server.name), "vendor": .string(server.vendor),
+                "version": .string(server.version),
+                "specification": .string(server.specification),
+                "capabilities": .array(server.capabilities.sorted().map { .string($0) }),
+            ],
+            "shown": .array(shown.map { .string($0) }),
+            "abilities": .array(abilities.map { ["what": .string($0.what), "has": .bool($0.has)] }),
+        ]
     }
 }

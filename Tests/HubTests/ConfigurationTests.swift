@@ -1,6 +1,7 @@
 // The configuration file: what is printed is what Belfry does, and mistakes are named.
 
 import BelfryCore
+import BelfryDesktop
 import Testing
 
 @testable import belfryd
@@ -15,26 +16,71 @@ struct ConfigurationTests {
         #expect(read == Configuration())
     }
 
+    /// Another value for every key that is printed.
+    private static let changes = [
+        "hub.log_level": "\"debug\"", "hub.idle_minutes": "0", "worker.concurrency": "999",
+        "worker.drain_seconds": "11", "plugins.directories": "[\"/opt/plugins\"]",
+        "environment.OPENAI_BASE_URL": "\"http://localhost\"", "sinks.file.enabled": "false",
+        "sinks.file.path": "\"/var/log/events.jsonl\"", "sinks.file.rotate_mb": "1",
+        "sinks.file.rotate_days": "1",
+        "sinks.file.keep": "0", "sinks.file.compress": "false", "sinks.file.sync": "false",
+        "sinks.desktop.enabled": "false", "sinks.desktop.progress": "false",
+        "sinks.desktop.progress_after_seconds": "4", "sinks.desktop.aggregate_above": "4",
+        "sinks.desktop.summary_above": "4", "sinks.desktop.private": "true", "sinks.desktop.sounds": "false",
+        "sinks.desktop.pictures": "false", "sinks.desktop.quiet_hours": "[\"22:00-07:00\"]",
+        "sinks.desktop.text.progress_title": "\"x\"", "sinks.desktop.text.progress_body": "\"x\"",
+        "sinks.desktop.text.completed_title": "\"x\"", "sinks.desktop.text.completed_body": "\"x\"",
+        "sinks.desktop.text.failed_title": "\"x\"", "sinks.desktop.text.failed_body": "\"x\"",
+        "sinks.desktop.text.cancelled_title": "\"x\"", "sinks.desktop.text.cancelled_body": "\"x\"",
+    ]
+
     @Test("every key that is printed is read: a changed value arrives")
     func keys() throws {
-        let changes = [
-            "log_level = \"info\"": "log_level = \"debug\"", "idle_minutes = 30": "idle_minutes = 0",
-            "concurrency = 0": "concurrency = 999", "drain_seconds = 10": "drain_seconds = 11",
-            "directories = []": "directories = [\"/opt/plugins\"]", "enabled = true": "enabled = false",
-            "path = \"\"": "path = \"/var/log/events.jsonl\"", "rotate_mb = 64": "rotate_mb = 1",
-            "rotate_days = 7": "rotate_days = 1", "keep = 8": "keep = 0",
-            "compress = true": "compress = false",
-            "sync = true": "sync = false", "# OPENAI_BASE_URL": "OPENAI_BASE_URL",
-        ]
-        let keys = Configuration.template.split(separator: "\n").filter { $0.contains(" = ") }
-        #expect(keys.count == changes.count, "a key without its change here: \(keys)")
-        for (old, new) in changes {
-            let text = Configuration.template.replacing(old, with: new)
-            #expect(text != Configuration.template, "\(old) is not printed")
+        var section = ""
+        var seen: Set<String> = []
+        var lines = Configuration.template.split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init
+        )
+        for (index, line) in lines.enumerated() {
+            if line.hasPrefix("[") { section = String(line.dropFirst().dropLast()) }
+            guard let name = line.firstMatch(of: #/^(# )?(\w+) = /#)?.output.2 else { continue }
+            let key = "\(section).\(name)"
+            seen.insert(key)
+            let value = try #require(Self.changes[key], "a key without its change here: \(key)")
+            lines[index] = "\(name) = \(value)"
             var read = Configuration()
-            #expect(try read.apply(text, file: "config.toml").isEmpty)
-            #expect(read != Configuration(), "\(new) changes nothing")
+            #expect(try read.apply(lines.joined(separator: "\n"), file: "config.toml").isEmpty)
+            #expect(read != Configuration(), "\(key) changes nothing")
+            lines[index] = line
         }
+        #expect(seen == Set(Self.changes.keys))
+    }
+
+    @Test("rules for popups are read, with their conditions and their words")
+    func rules() throws {
+        var read = Configuration()
+        let text = """
+            [[sinks.desktop.rules]]
+            feature = "video*"
+            outcome = "completed"
+            max_seconds = 10
+            urgency = "none"
+
+            [[sinks.desktop.rules]]
+            user = "ada"
+            urgency = "critical"
+            title = "{feature} for {user}"
+            colour = "red"
+            """
+        let warnings = try read.apply(text, file: "config.toml")
+        #expect(warnings == ["config.toml: unknown key 'sinks.desktop.rules[2].colour'"])
+        let rules = read.desktop.rules
+        #expect(rules.count == 2)
+        #expect(rules[0].occasion == .completed)
+        #expect(rules[0].maxDuration == .seconds(10))
+        #expect(rules[0].loudness == PopupRule.Loudness.none)
+        #expect(rules[1].loudness == .shown(.critical))
+        #expect(rules[1].title?.text == "{feature} for {user}")
     }
 
     @Test("an unknown key is a warning with the closest known one")
@@ -53,6 +99,11 @@ struct ConfigurationTests {
             ("[worker\n", "config.toml:1:"), ("[worker]\nconcurrency = \"many\"\n", "'worker.concurrency'"),
             ("[worker]\nconcurrency = -1\n", "from 0 to 1024"), ("[hub]\nlog_level = \"loud\"\n", "debug"),
             ("[sinks.file]\npath = \"here\"\n", "absolute"), ("[environment]\nA = 1\n", "'environment.A'"),
+            ("[sinks.desktop]\nquiet_hours = [\"late\"]\n", "quiet_hours"),
+            ("[sinks.desktop.text]\nfailed_body = \"{eror}\"\n", "{error}"),
+            ("[[sinks.desktop.rules]]\nurgency = \"loud\"\n", "rules[1].urgency"),
+            ("[[sinks.desktop.rules]]\noutcome = \"done\"\n", "completed"),
+            ("[sinks.desktop]\nrules = 3\n", "a list of tables"),
         ]
     )
     func mistakes(text: String, words: String) throws {
