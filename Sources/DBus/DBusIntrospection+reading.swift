@@ -55,7 +55,9 @@ extension DBusIntrospection {
         return type
     }
 
-    static func fault(_ what: String) -> DBusError { .invalid("The introspection data cannot be read: \(what).") }
+    static func fault(_ what: String) -> DBusError {
+        .invalid("The introspection data cannot be read: \(what).")
+    }
 }
 
 extension DBusIntrospection.Interface {

@@ -50,7 +50,10 @@ final class Exports: Sendable {
             return true
         }
         guard isFree else {
-            throw DBusError(name: DBusError.objectPathInUse, message: "An object is exported at \(path) already.")
+            throw DBusError(
+                name: DBusError.objectPathInUse,
+                message: "An object is exported at \(path) already."
+            )
         }
     }
 

@@ -28,7 +28,11 @@ extension Link {
         settle()
     }
 
-    private func welcome(_ answer: Result<[DBusValue], DBusError>, _ address: String, _ attempt: ConnectAttempt) {
+    private func welcome(
+        _ answer: Result<[DBusValue], DBusError>,
+        _ address: String,
+        _ attempt: ConnectAttempt
+    ) {
         switch answer {
         case .success(let values):
             guard let name = values.first?.stringValue, let connection else { break }

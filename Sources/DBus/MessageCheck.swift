@@ -100,7 +100,9 @@ struct MessageCheck {
             try SignatureRules.check(signature)
             size += 2 + signature.utf8.count
         case .unixDescriptor(let descriptor):
-            guard descriptor.fileDescriptor >= 0 else { throw DBusError.invalid("The descriptor is not open.") }
+            guard descriptor.fileDescriptor >= 0 else {
+                throw DBusError.invalid("The descriptor is not open.")
+            }
             descriptors += 1
             fixed(4)
         case .array(let element, let elements): try addArray(of: element, elements, depth.inArray())
@@ -121,7 +123,9 @@ struct MessageCheck {
     private mutating func addText(_ text: String) throws {
         align(4)
         let length = text.utf8.count
-        guard length <= Self.largestMessage else { throw DBusError.tooLarge("A string is larger than 128 MiB.") }
+        guard length <= Self.largestMessage else {
+            throw DBusError.tooLarge("A string is larger than 128 MiB.")
+        }
         guard !Self.hasNUL(text) else {
             throw DBusError.invalid("The text \(NameRules.quoted(text)) contains U+0000.")
         }

@@ -106,7 +106,9 @@ final class ObjectServer {
             arguments: try incoming.arguments(member.input)
         )
         let handler = member.method.handler
-        try start(incoming.address, output: member.output, name: incoming.member, link) { try await handler(call) }
+        try start(incoming.address, output: member.output, name: incoming.member, link) {
+            try await handler(call)
+        }
     }
 
     private static func unknown(_ incoming: Incoming, _ object: ServedObject) -> DBusError {

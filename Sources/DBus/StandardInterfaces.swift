@@ -40,7 +40,11 @@ enum StandardInterface {
             methods: [
                 DBusIntrospection.Method("Get", in: named, out: [DBusArgument("value", "v")]),
                 DBusIntrospection.Method("Set", in: named + [DBusArgument("value", "v")]),
-                DBusIntrospection.Method("GetAll", in: [named[0]], out: [DBusArgument("properties", "a{sv}")]),
+                DBusIntrospection.Method(
+                    "GetAll",
+                    in: [named[0]],
+                    out: [DBusArgument("properties", "a{sv}")]
+                ),
             ],
             signals: [
                 DBusSignalDescription(
@@ -86,7 +90,8 @@ enum PropertyAccess: String {
         }
     }
 
-    private static func setting(_ arguments: [DBusValue], _ object: ServedObject) throws -> ObjectServer.Work {
+    private static func setting(_ arguments: [DBusValue], _ object: ServedObject) throws -> ObjectServer.Work
+    {
         let property = try property(arguments, object)
         guard let set = property.set else {
             throw DBusError(name: DBusError.propertyReadOnly, message: "\(property.name) cannot be set.")

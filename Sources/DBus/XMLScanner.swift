@@ -77,7 +77,9 @@ struct XMLScanner {
         let quote: Unicode.Scalar = peek == UInt8(ascii: "'") ? "'" : "\""
         try expect(quote)
         let start = position
-        guard let end = find(quote, from: start) else { throw DBusIntrospection.fault("a value does not end") }
+        guard let end = find(quote, from: start) else {
+            throw DBusIntrospection.fault("a value does not end")
+        }
         position = end + 1
         return try Self.decoded(String(decoding: bytes[start..<end], as: UTF8.self))
     }
@@ -118,7 +120,9 @@ struct XMLScanner {
 
     private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+    }
 
     private static func endsName(_ byte: UInt8) -> Bool {
         isSpace(byte) || "<>/=\"'".utf8.contains(byte)

@@ -56,7 +56,7 @@ public final class PrivateBus: Sendable {
         kill()
         // Reading blocks until the daemon listens, so not on a thread of Swift's own.
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            DispatchQueue.global().async { continuation.resume(with: Result { try self.start() }) }
+            DispatchQueue(label: "blocking").async { continuation.resume(with: Result { try self.start() }) }
         }
     }
 

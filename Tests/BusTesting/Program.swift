@@ -16,7 +16,7 @@ extension PrivateBus {
         let environment = ["DBUS_SESSION_BUS_ADDRESS": addressText, "LC_ALL": "C.UTF-8"]
         return try await withCheckedThrowingContinuation { continuation in
             // Reading blocks until the program ends, so not on a thread of Swift's own.
-            DispatchQueue.global().async {
+            DispatchQueue(label: "blocking").async {
                 continuation.resume(with: Result { try Self.run(arguments, environment) })
             }
         }
@@ -51,7 +51,7 @@ public final class ServingProgram: Sendable {
     public init(_ arguments: [String], on bus: PrivateBus) async throws {
         let environment = ["DBUS_SESSION_BUS_ADDRESS": bus.addressText, "LC_ALL": "C.UTF-8"]
         (pid, output) = try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async {
+            DispatchQueue(label: "blocking").async {
                 continuation.resume(with: Result { try Self.start(arguments, environment) })
             }
         }
@@ -63,7 +63,8 @@ public final class ServingProgram: Sendable {
         close(output)
     }
 
-    private static func start(_ arguments: [String], _ environment: [String: String]) throws -> (pid_t, Int32) {
+    private static func start(_ arguments: [String], _ environment: [String: String]) throws -> (pid_t, Int32)
+    {
         let pipe = try Pipe()
         let pid = Result { try spawn(arguments, output: pipe.writer, environment: environment) }
         close(pipe.writer)

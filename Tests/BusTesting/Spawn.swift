@@ -17,7 +17,9 @@ struct Pipe {
     init() throws {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw BusTestingFailure("no pipe: errno \(errno)") }
+        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else {
+            throw BusTestingFailure("no pipe: errno \(errno)")
+        }
         (reader, writer) = (ends[0], ends[1])
     }
 }
