@@ -150,7 +150,12 @@ let package = Package(
             exclude: ["dunstrc", "headless-desktop"],
             swiftSettings: swift
         ),
-        .testTarget(name: "DBusTests", dependencies: ["BusTesting", "DBus"], swiftSettings: swift),
+        .testTarget(
+            name: "DBusTests",
+            dependencies: ["BusTesting", "CDBus", "DBus"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "DesktopTestingTests",
             dependencies: ["BusTesting", "DBus", "DesktopTesting"],
@@ -203,6 +208,12 @@ let package = Package(
         ),
         .testTarget(name: "VideoPluginTests", dependencies: ["BelfryCore"], swiftSettings: swift),
         .executableTarget(
+            name: "dbus-bench",
+            dependencies: ["DBus"],
+            path: "Tests/Benchmarks/DBus",
+            swiftSettings: swift
+        ),
+        .executableTarget(
             name: "belfry-bench",
             dependencies: [
                 "BelfryCore", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite", "BelfryService", lifecycle,
@@ -214,7 +225,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "DesktopTesting", "belfry", "belfry-launch", "belfry-text-to-image",
+                "BelfryAPI", "BelfryCore", "DesktopTesting", "belfry", "belfry-launch",
+                "belfry-text-to-image",
                 "belfryd", grdb, subprocess, system,
             ],
             swiftSettings: swift

@@ -12,11 +12,23 @@ enum FreedesktopMessage {
     /// What a server makes of a message, beyond what the specification says.
     struct Abilities: Hashable, Sendable {
         var capabilities: Set<String>
+        var habits = Habits()
+    }
+
+    /// What a server is known to do of its own.
+    struct Habits: Hashable, Sendable {
         /// It draws a button for the default action too: the same button again would stand there twice.
         var drawsDefault = false
+        /// With `value` it shows the bar and nothing else, as for a volume: no title, text or buttons.
+        var showsValueAlone = false
 
-        /// Servers known to do so, by their names.
-        static func drawsDefault(_ name: String) -> Bool { name == "Xfce Notify Daemon" }
+        init() {}
+
+        /// By the name that a server gives in `GetServerInformation`.
+        init(of name: String) {
+            let isXfce = name == "Xfce Notify Daemon"
+            (drawsDefault, showsValueAlone) = (isXfce, isXfce)
+        }
     }
 
     static func arguments(
@@ -34,7 +46,7 @@ enum FreedesktopMessage {
             .string(popup.title),
             .string(body),
             .strings(capabilities.contains("actions") ? actions(of: popup, generation, abilities) : []),
-            .properties(hints(of: popup)),
+            .properties(hints(of: popup, abilities.habits)),
             // Progress stays until it is replaced; how long outcomes stay is the server's affair.
             .int32(popup.stage == .progress ? 0 : -1),
         ]
@@ -48,20 +60,22 @@ enum FreedesktopMessage {
     /// Keys and labels in turn.
     private static func actions(of popup: Popup, _ generation: Int, _ abilities: Abilities) -> [String] {
         let byDefault = popup.defaultButton.map { [PopupActionKey.default, $0.label] } ?? []
-        let buttons = popup.buttons.filter { !abilities.drawsDefault || $0 != popup.defaultButton }
+        let buttons = popup.buttons.filter { !abilities.habits.drawsDefault || $0 != popup.defaultButton }
         return byDefault
             + buttons.prefix(maxButtons).flatMap {
                 [PopupActionKey($0.action, generation: generation).description, $0.label]
             }
     }
 
-    private static func hints(of popup: Popup) -> [(String, DBusValue)] {
+    private static func hints(of popup: Popup, _ habits: Habits) -> [(String, DBusValue)] {
         var hints: [(String, DBusValue)] = [
             ("urgency", .byte(popup.urgency.rawValue)),
             ("category", .string(popup.category.rawValue)),
             ("desktop-entry", .string(popup.sender.desktopID ?? "belfry")),
         ]
-        if let percent = popup.percent { hints.append(("value", .int32(Int32(min(100, max(0, percent)))))) }
+        if let percent = popup.percent, !habits.showsValueAlone {
+            hints.append(("value", .int32(Int32(min(100, max(0, percent))))))
+        }
         if let sound = popup.sound {
             hints.append(("sound-name", .string(sound)))
         } else {

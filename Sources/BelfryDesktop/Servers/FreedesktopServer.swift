@@ -19,7 +19,7 @@ final class FreedesktopServer: NotificationServer {
         var owner: String?
         var capabilities: Set<String>?
         /// Nil until it has been asked: an owner's name does not change.
-        var drawsDefault: Bool?
+        var habits: FreedesktopMessage.Habits?
         var readAt = Duration.zero
     }
 
@@ -104,7 +104,7 @@ final class FreedesktopServer: NotificationServer {
     ) async throws(NotifyError) -> UInt32 {
         let abilities = FreedesktopMessage.Abilities(
             capabilities: try await capabilities(),
-            drawsDefault: try await drawsDefault()
+            habits: try await habits()
         )
         let arguments = FreedesktopMessage.arguments(
             popup,
@@ -175,11 +175,11 @@ final class FreedesktopServer: NotificationServer {
         return read
     }
 
-    private func drawsDefault() async throws(NotifyError) -> Bool {
-        let (known, owner) = state.withLock { ($0.drawsDefault, $0.owner) }
+    private func habits() async throws(NotifyError) -> FreedesktopMessage.Habits {
+        let (known, owner) = state.withLock { ($0.habits, $0.owner) }
         if let known { return known }
-        let read = FreedesktopMessage.Abilities.drawsDefault(try await serverInformation()[0])
-        state.withLock { if $0.owner == owner { $0.drawsDefault = read } }
+        let read = FreedesktopMessage.Habits(of: try await serverInformation()[0])
+        state.withLock { if $0.owner == owner { $0.habits = read } }
         return read
     }
 

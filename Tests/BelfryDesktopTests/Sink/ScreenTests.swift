@@ -41,6 +41,9 @@ struct ScreenTests {
     func click(server: DesktopServer) async throws {
         try await onDesktop(server) { bench, desktop in
             let id = try await bench.run()
+            // xfce's server would show a bar and nothing else, had it been given the value.
+            try await bench.progress(id, 42)
+            try await bench.sink.heard { $0.board.isSettled && $0.board.wanted(.task(id))?.percent == 42 }
             let popup = try await desktop.popups(count: 1)[0]
             if server == .xfce {
                 try await desktop.picture { !$0.isBlank }

@@ -239,17 +239,17 @@ struct SinkTests {
     func manyButtons() {
         var popup = Popup.outcome([.retry, .details, .open, .showInFolder, .cancel])
         popup.defaultButton = .open
-        func actions(_ drawsDefault: Bool) -> [String]? {
+        func actions(_ server: String) -> [String]? {
             FreedesktopMessage.arguments(
                 popup,
                 replacing: 0,
                 generation: 7,
-                abilities: .init(capabilities: ["actions"], drawsDefault: drawsDefault)
+                abilities: .init(capabilities: ["actions"], habits: .init(of: server))
             )[5].stringsValue
         }
         let common = ["default", "Open", "retry@7", "Retry", "details@7", "Details"]
-        #expect(actions(false) == common + ["open@7", "Open"])
-        #expect(actions(true) == common + ["show@7", "Show in folder"])
+        #expect(actions("dunst") == common + ["open@7", "Open"])
+        #expect(actions("Xfce Notify Daemon") == common + ["show@7", "Show in folder"])
     }
 
     @Test("21. and 22. stale, unknown and repeated clicks do nothing")
