@@ -54,8 +54,10 @@ final class SignalRouter {
     }
 
     /// The caller does not wait for the rule any more.
+    ///
+    /// One that was never added was refused by the submissions, and told there.
     func cancel(_ listening: Listening, _ link: Link) {
-        guard let opening = listening.opening else { return }
+        guard listeners[ObjectIdentifier(listening)] != nil, let opening = listening.opening else { return }
         listening.opening = nil
         remove(listening, link)
         opening.resume(throwing: CancellationError())

@@ -173,6 +173,24 @@ struct SignalTests {
         #expect(numbers == Array(90..<100))
     }
 
+    @Test("listening in a task that is cancelled before, or at that moment, is told so once")
+    func cancelledListening() async throws {
+        let bus = try await PrivateBus()
+        let connection = try await DBusConnection.open(bus.address)
+        for _ in 0..<500 {
+            await withDiscardingTaskGroup { group in
+                group.cancelAll()
+                group.addTask {
+                    await #expect(throws: CancellationError.self) {
+                        _ = try await connection.signals(DBusSignalRule(interface: "a.b"))
+                    }
+                }
+                group.addTask { _ = try? await connection.signals(DBusSignalRule(interface: "c.d")) }
+            }
+        }
+        await connection.close()
+    }
+
     @Test("cancelling the task ends the iteration")
     func cancellation() async throws {
         let pair = try await Pair()
