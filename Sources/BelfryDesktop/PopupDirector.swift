@@ -242,7 +242,7 @@ actor PopupDirector {
     // MARK: Absence, told once
 
     private func noteDown(_ error: DBusError) {
-        noteAbsence("there is no session bus", error.description)
+        noteAbsence("there is no session bus", error.message)
         noteContact()
     }
 
