@@ -47,8 +47,10 @@ uninstall: ## Removes what install put there. Tasks, results and settings stay.
 	rm -rf "$(DESTDIR)$(PREFIX)/libexec/belfry" "$(DESTDIR)$(PREFIX)/share/belfry" "$(DESTDIR)$(PREFIX)/share/doc/belfry"
 
 bench: build ## Measures Belfry beside the other tools that are installed.
-	$(SWIFT) build $(RELEASE) --product belfry-bench
+	@for product in belfry-bench dbus-bench; do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
 	Tests/Benchmarks/run "$(CURDIR)/$(STAGE)" "$$($(SWIFT) build $(RELEASE) --show-bin-path)/belfry-bench"
+	Tests/Benchmarks/desktop "$(CURDIR)/$(STAGE)" "$$($(SWIFT) build $(RELEASE) --show-bin-path)/belfry-bench"
+	Tests/Benchmarks/dbus "$$($(SWIFT) build $(RELEASE) --show-bin-path)/dbus-bench"
 
 torture: ## Kills the hub at random moments, for as long as ROUNDS says.
 	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} $(SWIFT) test --filter Torture

@@ -216,8 +216,9 @@ let package = Package(
         .executableTarget(
             name: "belfry-bench",
             dependencies: [
-                "BelfryCore", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite", "BelfryService", lifecycle,
-                logging,
+                "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
+                "BelfryService",
+                lifecycle, logging,
             ],
             path: "Tests/Benchmarks/Program",
             swiftSettings: swift
