@@ -70,8 +70,12 @@ public final class SinkRunner: Service {
     private let configuration: Configuration
     private let clocks: Clocks
     private let logger: Logger
+    /// Where the log ended when the hub was put together: what ``SinkStart/now`` means. The runner itself
+    /// may begin after the first submission.
+    private let startOfHub: EventCursor
     private let state = Mutex(State())
 
+    /// Made after the bus has learned where the log ends.
     public init(
         sink: any Sink,
         bus: ObserverBus,
@@ -85,6 +89,7 @@ public final class SinkRunner: Service {
         self.store = store
         self.configuration = configuration
         self.clocks = clocks
+        startOfHub = bus.newest
         var logger = logger
         logger[metadataKey: "sink"] = "\(sink.name)"
         self.logger = logger
@@ -150,10 +155,8 @@ public final class SinkRunner: Service {
         var cursor = state.withLock { $0.cursor }
         if cursor == nil { cursor = try await sink.resumePosition() }
         if cursor == nil, sink.cursorKeeper != .nobody { cursor = try await store.cursor(of: sink.name) }
-        if cursor == nil, case .oldest = sink.start {
-            cursor = EventCursor(epoch: bus.newest.epoch, position: 0)
-        }
-        let reader = bus.reader(after: cursor, wantsProgress: sink.wantsProgress)
+        let start = sink.start == .oldest ? EventCursor(epoch: startOfHub.epoch, position: 0) : startOfHub
+        let reader = bus.reader(after: cursor ?? start, wantsProgress: sink.wantsProgress)
         let parked = try await store.parkedEvents(of: sink.name).count
         state.withLock { state in
             state.cursor = reader.cursor

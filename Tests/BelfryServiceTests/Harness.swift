@@ -191,6 +191,7 @@ final class RecordingSink: Sink {
     let name: String
     let wantsProgress: Bool
     let cursorKeeper: CursorKeeper
+    let start: SinkStart
     private let onDeliver: @Sendable (SinkBatch) async throws -> Void
     private let state = Mutex<(batches: [SinkBatch], waiters: [(Int64, CheckedContinuation<Void, Never>)])>(
         ([], [])
@@ -200,11 +201,13 @@ final class RecordingSink: Sink {
         _ name: String,
         wantsProgress: Bool = false,
         cursorKeeper: CursorKeeper = .store,
+        start: SinkStart = .oldest,
         onDeliver: @escaping @Sendable (SinkBatch) async throws -> Void = { _ in }
     ) {
         self.name = name
         self.wantsProgress = wantsProgress
         self.cursorKeeper = cursorKeeper
+        self.start = start
         self.onDeliver = onDeliver
     }
 

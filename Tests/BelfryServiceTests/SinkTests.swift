@@ -144,6 +144,34 @@ struct SinkTests {
         #expect(Set(sink.positions) == Set(1...12).subtracting([4]))
     }
 
+    @Test("a sink that begins now gets what is committed between the hub's start and its own")
+    func startsNow() async throws {
+        let store = InMemoryTaskStore()
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let bus = ObserverBus(store: store, logger: logger)
+        let ids = IDGenerator()
+        func add(at time: Timestamp) throws {
+            _ = try store.add(
+                [AcceptedTask(id: ids.taskID(at: time), new: NewTask(featureID: "echo"))],
+                batch: nil,
+                at: time
+            )
+        }
+        try add(at: Timestamp(milliseconds: 1))
+        try await bus.start()
+        let sink = RecordingSink("now", start: .now)
+        let runner = SinkRunner(sink: sink, bus: bus, store: store, logger: logger)
+        try add(at: Timestamp(milliseconds: 2))
+        bus.committed(try store.events(after: 1, limit: 10).events)
+        let running = [Task { try await bus.run() }, Task { await runner.run() }]
+        await sink.wait(for: 2)
+        #expect(sink.positions == [2])
+        for task in running {
+            task.cancel()
+            _ = await task.result
+        }
+    }
+
     @Test("a sink goes on after the last event it delivered when the hub is back")
     func resumes() async throws {
         let kept = Mutex<InMemoryTaskStore?>(nil)
