@@ -251,7 +251,7 @@ final class BenchHub: Sendable {
         let contexts = holder.contexts.withLock { $0 }
         for round in 0..<rounds {
             for (index, context) in contexts.enumerated() {
-                context.progress(Double((round + index) % 1000) / 10, "step \(round)")
+                context.progress(Double((round + index % 50) % 1000) / 10, "step \(round)")
             }
             try await ContinuousClock().sleep(for: .milliseconds(10))
         }
