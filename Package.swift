@@ -18,6 +18,8 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
@@ -53,7 +55,11 @@ let package = Package(
         .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
         .target(
             name: "BelfryServer",
-            dependencies: ["BelfryAPI", "BelfryCore", httpTypes, hummingbird, lifecycle, logging, nioCore],
+            dependencies: [
+                "BelfryAPI", "BelfryCore", httpTypes, hummingbird, hummingbirdCore, lifecycle, logging,
+                nioCore,
+                nioPosix,
+            ],
             swiftSettings: swift
         ),
         .target(name: "BelfrySQLite", dependencies: ["BelfryCore", grdb], swiftSettings: swift),

@@ -5,15 +5,23 @@ import BelfryCore
 import Glibc
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 public import Logging
 import NIOCore
+import NIOPosix
 public import ServiceLifecycle
 
 /// Serves the API on a Unix socket.
 ///
+/// Hummingbird's `Application` would wake the process every second to keep a `Date` header; a hub with
+/// nothing to do sleeps, so its server is run directly, and its answers have no date.
+///
 /// The caller must hold the hub's lock: binding removes a socket file that is there already.
 public struct HubServer: Service {
-    private let application: Application<RouterResponder<HubContext>>
+    private let backend: any HubBackend
+    private let socketPath: String
+    private let logger: Logger
+    private let onRunning: @Sendable () async -> Void
 
     /// - Parameter onRunning: called once, when requests are answered.
     public init(
@@ -22,25 +30,34 @@ public struct HubServer: Service {
         logger: Logger,
         onRunning: @escaping @Sendable () async -> Void = {}
     ) {
+        self.backend = backend
+        self.socketPath = socketPath
+        self.onRunning = onRunning
         var logger = logger
         // Hummingbird tells of each start on this level; the hub says that itself, once.
         logger.logLevel = max(logger.logLevel, .notice)
-        application = Application(
-            responder: Self.router(backend).buildResponder(),
-            configuration: ApplicationConfiguration(
-                address: .unixDomainSocket(path: socketPath),
-                serverName: nil
-            ),
-            onServerRunning: { _ in
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        let responder = Self.router(backend).buildResponder()
+        let server = try HTTPServerBuilder.http1().buildServer(
+            configuration: ServerConfiguration(address: .unixDomainSocket(path: socketPath), serverName: nil),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: logger,
+            responder: { [logger] request, writer, channel in
+                let source = ApplicationRequestContextSource(channel: channel, logger: logger)
+                let response = try await responder.respond(to: request, context: HubContext(source: source))
+                try await writer.write(response: response.head, body: response.body)
+            },
+            onServerRunning: { [socketPath, onRunning] _ in
                 // Made by bind with whatever the mask leaves; its directory lets nobody else in before.
                 chmod(socketPath, 0o600)
                 await onRunning()
-            },
-            logger: logger
+            }
         )
+        try await server.run()
     }
-
-    public func run() async throws { try await application.run() }
 
     static func router(_ backend: any HubBackend) -> Router<HubContext> {
         let router = Router(context: HubContext.self)
