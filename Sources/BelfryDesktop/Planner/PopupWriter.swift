@@ -119,7 +119,8 @@ struct PopupWriter: Sendable {
     private func buttons(for outcome: Outcome) -> [PopupButton] {
         switch outcome.occasion {
         case .completed: outcome.files.isEmpty ? [] : [.open, .showInFolder]
-        case .failed: [.retry, .details]
+        // Details would tell what is to be kept private.
+        case .failed: configuration.isPrivate ? [.retry] : [.retry, .details]
         case .cancelled: [.retry]
         case .progress: []
         }
@@ -130,7 +131,7 @@ struct PopupWriter: Sendable {
         if outcome.task.origin != nil {
             return PopupButton(action: .activate, label: sender(of: outcome.task).name)
         }
-        return outcome.occasion == .failed ? .details : buttons.first { $0.action == .open }
+        return buttons.first { $0.action == .open || $0.action == .details }
     }
 
     private func picture(of outcome: Outcome) -> String? {

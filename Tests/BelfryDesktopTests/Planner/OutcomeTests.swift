@@ -227,6 +227,8 @@ struct OutcomeTests {
         bench.progress(id, 10, "painting my secret")
         bench.advance(.seconds(5))
         bench.fail(id, "No model for 'my secret prompt'")
+        #expect(bench.popup(id)?.buttons == [.retry])
+        #expect(bench.popup(id)?.defaultButton == nil)
         for number in 1...8 { bench.complete(bench.run("secret \(number)")) }
         bench.advance(.seconds(2))
         for popup in bench.sent {
