@@ -9,7 +9,7 @@ extension PopupDirector {
     func click(_ key: PopupKey, _ action: PopupAction, _ popup: Popup, _ token: String?) async {
         do {
             try await carryOut(key, action, popup, token)
-        } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {
+        } catch let error as BelfryError where isTooLate(error, for: action) {
             logger.debug(
                 "a click came too late",
                 metadata: ["action": "\(action.rawValue)", "error": "\(error)"]
@@ -20,6 +20,14 @@ extension PopupDirector {
                 metadata: ["action": "\(action.rawValue)", "error": "\(error)"]
             )
             show(problem(error, popup), for: key)
+        }
+    }
+
+    /// The task has moved on, or is gone: what was asked for has no meaning any more.
+    private func isTooLate(_ error: BelfryError, for action: PopupAction) -> Bool {
+        switch action {
+        case .cancel, .retry, .retryFailed: error.code == .notAllowedNow || error.code == .notFound
+        case .open, .showInFolder, .details, .openFolder, .activate: false
         }
     }
 

@@ -16,6 +16,7 @@ enum { MOST_KEPT = 16 };
 
 struct options {
     const char *log;
+    mode_t mask;
     int kept[MOST_KEPT + 1];  // sorted, with room for the report
     int kept_count;
     char **program;
@@ -29,20 +30,23 @@ static void keep(struct options *options, int descriptor) {
 }
 
 static int parse(char **words, struct options *options) {
-    *options = (struct options){0};
+    *options = (struct options){.mask = 077};
     for (; *words; words++) {
         const char *word = *words, *value = words[1];
         if (strcmp(word, "--") == 0) {
             options->program = words + 1;
             return value ? 0 : usage_error("after -- there is no", "PROGRAM");
         }
-        bool is_log = strcmp(word, "--log") == 0;
-        if (!is_log && strcmp(word, "--keep-fd") != 0)
+        bool is_log = strcmp(word, "--log") == 0, is_mask = strcmp(word, "--umask") == 0;
+        if (!is_log && !is_mask && strcmp(word, "--keep-fd") != 0)
             return usage_error("before -- there can only be options, and none is", word);
         if (!value || strcmp(value, "--") == 0) return usage_error("a value is missing after", word);
         words++;
         long long number;
         if (is_log) options->log = value;
+        else if (is_mask && !parse_number(value, 8, 0777, &number))
+            return usage_error("not an octal mask:", value);
+        else if (is_mask) options->mask = (mode_t)number;
         else if (options->kept_count == MOST_KEPT) return usage_error("too many descriptors to keep:", value);
         else if (!parse_number(value, 10, 1 << 30, &number) || number <= STDERR_FILENO
                  || fcntl((int)number, F_GETFD) < 0)
@@ -118,7 +122,7 @@ int detach_command(char **words) {
     if (mistake) return mistake;
     const char *program = options.program[0];
     reset_signals();
-    umask(077);
+    umask(options.mask);
     int output, report[2];
     int error = open_log(options.log, &output);
     if (error) return cannot_start(program, (struct failure){options.log ? options.log : "/dev/null", error});

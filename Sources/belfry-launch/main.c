@@ -12,7 +12,7 @@ static const char version[] = "0.1.0";
 
 static const char usage[] =
     "usage: belfry-launch run [OPTION]... -- PROGRAM ARG...\n"
-    "       belfry-launch detach [--log FILE] [--keep-fd N]... -- PROGRAM ARG...\n";
+    "       belfry-launch detach [--log FILE] [--umask OCTAL] [--keep-fd N]... -- PROGRAM ARG...\n";
 
 static const char explanation[] =
     "\n"
@@ -29,6 +29,7 @@ static const char explanation[] =
     "\n"
     "detach: starts PROGRAM in the background, in / and a session of its own, and returns.\n"
     "  --log FILE             takes its output and errors (default: nowhere)\n"
+    "  --umask OCTAL          the file mode mask (default 077)\n"
     "  --keep-fd N            stays open, as the same number; all others are closed\n"
     "\n"
     "exit status: that of PROGRAM (run) or 0 (detach); 127 PROGRAM does not exist, 126 it cannot be\n"

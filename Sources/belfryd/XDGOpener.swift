@@ -78,7 +78,8 @@ struct XDGOpener: DesktopOpener {
         do {
             let result = try await Subprocess.run(
                 .path(FilePath(launcher)),
-                arguments: ["detach", "--", program, subject],
+                // What the person saves there is for others to read as usual, not private as the hub's files.
+                arguments: ["detach", "--umask", "022", "--", program, subject],
                 environment: .custom(variables(token).map { Array("\($0.key)=\($0.value)".utf8) + [0] }),
                 input: .none,
                 output: .discarded,

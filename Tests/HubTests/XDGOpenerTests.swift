@@ -65,6 +65,7 @@ struct XDGOpenerTests {
         #expect(call["session"].flatMap { Int32($0) } != getsid(0))
         #expect(call["open"]?.split(separator: " ").contains("200") == false)
         #expect(call["directory"] == "/")
+        #expect(call["umask"] == "0022")
     }
 
     @Test("a file is opened when it is there, whatever its name")
@@ -195,7 +196,7 @@ private final class FakeTools: Sendable {
             read -r pid name state parent group session rest </proc/$$/stat
             open=
             for entry in /proc/$$/fd/*; do open="$open ${entry##*/}"; done
-            printf '%s\\n' "tool=${0##*/}" "arguments=$*" "session=$session" "open=$open" "directory=$PWD" \\
+            printf '%s\\n' "tool=${0##*/}" "arguments=$*" "session=$session" "open=$open" "directory=$PWD" "umask=$(umask)" \\
                 "XDG_ACTIVATION_TOKEN=$XDG_ACTIVATION_TOKEN" "DESKTOP_STARTUP_ID=$DESKTOP_STARTUP_ID" \\
                 "NOTIFY_SOCKET=$NOTIFY_SOCKET" "DISPLAY=$DISPLAY" "HOME=$HOME" end= >"$REPORT"
 

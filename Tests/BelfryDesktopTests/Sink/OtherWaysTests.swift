@@ -96,7 +96,6 @@ struct OtherWaysTests {
     func problem() async throws {
         try await SinkBench.run { bench, server in
             bench.opener.error = BelfryError(.notFound, "There is no xdg-open.", fix: "Install xdg-utils.")
-            bench.opener.error?.code = .internalError
             let id = try await bench.run()
             try await bench.complete(id, ["/results/one.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
