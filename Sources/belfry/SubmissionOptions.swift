@@ -44,6 +44,14 @@ struct SubmissionOptions: ParsableArguments {
     @Option(help: "Notifications: full, outcome or none.")
     var notify: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The program that submits, by its desktop id: popups carry its name and icon, and a click leads to it.",
+            valueName: "desktop-id"
+        )
+    )
+    var origin: String?
+
     @Option(help: "An id of your own (a UUID): sending it twice makes one task.")
     var id: String?
 
@@ -83,6 +91,7 @@ struct SubmissionOptions: ParsableArguments {
         object.set("priority", priority.map { .int(Int64($0)) })
         object.set("maxAttempts", attempts.map { .int(Int64($0)) })
         object.set("notify", notify.map { .string($0) })
+        object.set("origin", origin.map { .string($0) })
         if rerun { object["onInterrupt"] = "rerun" }
         object["context"] = session.context(withEnvironment: isCommand || feature == "shell").json
         return .object(object)

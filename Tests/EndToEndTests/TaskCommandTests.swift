@@ -21,6 +21,17 @@ struct TaskCommandTests {
         #expect(waited.status == 0, "\(waited.errors)")
     }
 
+    @Test("a task tells who submitted it, and what is to be shown of it")
+    func origin() async throws {
+        let sandbox = try Sandbox()
+        let options = ["add", "--origin", "org.gimp.GIMP", "--notify", "outcome", "--", "true"]
+        let added = try await sandbox.run(Sandbox.programs + "/belfry", options)
+        #expect(added.status == 0, "\(added.errors)")
+        let shown = try await sandbox.belfry("show", "1", "--json").json
+        #expect(shown["origin"]?.string == "org.gimp.GIMP")
+        #expect(shown["notify"]?.string == "outcome")
+    }
+
     @Test("the same id submitted twice makes one task; for something else it is a conflict")
     func idempotence() async throws {
         let sandbox = try Sandbox()
