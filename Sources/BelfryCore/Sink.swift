@@ -18,6 +18,10 @@ public protocol Sink: Sendable {
     /// Who knows after a restart where the sink stopped. Defaults to the store.
     var cursorKeeper: CursorKeeper { get }
 
+    /// How the way out stands, in a few words for people, such as `there is no notification server`: for what
+    /// is no failure of a delivery. Defaults to nil: nothing to remark.
+    var remark: String? { get }
+
     /// Where the sink stopped, as far as it knows by itself. Defaults to nil.
     func resumePosition() async throws -> EventCursor?
 
@@ -34,6 +38,7 @@ extension Sink {
     public var wantsProgress: Bool { false }
     public var start: SinkStart { .oldest }
     public var cursorKeeper: CursorKeeper { .store }
+    public var remark: String? { nil }
     public func resumePosition() async throws -> EventCursor? { nil }
     public func close() async {}
 }

@@ -4,6 +4,7 @@ public import BelfryCore
 public import DBus
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// Shows how tasks stand as popups on the person's desktop.
 ///
@@ -68,6 +69,8 @@ public final class DesktopSink: Sink, Service {
         wantsProgress = parts.configuration.showsProgress
         director = PopupDirector(parts)
     }
+
+    public var remark: String? { director.absence.withLock { $0 } }
 
     public func deliver(_ batch: SinkBatch) async throws { try await director.take(batch) }
 

@@ -4,7 +4,7 @@
 import BelfryCore
 import DBus
 import Logging
-import ServiceLifecycle
+import Synchronization
 
 /// Runs one ``PopupPlanner`` against whatever server is there.
 actor PopupDirector {
@@ -31,6 +31,8 @@ actor PopupDirector {
     private var work: AsyncStream<Work>.Continuation?
     private var lastDelivered: EventCursor?
     private var armed: Duration?
+    /// Why popups reach nobody now; nil when they do, as far as is known.
+    nonisolated let absence = Mutex<String?>(nil)
     private var isAbsenceLogged = false
     private var isContacted = false
     private var contactWaiters: [CheckedContinuation<Void, Never>] = []
@@ -247,6 +249,7 @@ actor PopupDirector {
     }
 
     private func noteAbsence(_ what: String, _ reason: String) {
+        absence.withLock { $0 = what }
         guard !isAbsenceLogged else { return }
         isAbsenceLogged = true
         logger.notice(
@@ -256,6 +259,7 @@ actor PopupDirector {
     }
 
     private func notePresence() {
+        absence.withLock { $0 = nil }
         if isAbsenceLogged { logger.notice("there is a notification server: popups appear") }
         isAbsenceLogged = false
     }

@@ -24,6 +24,8 @@ public struct SinkStatus: Sendable, Hashable {
     public var lastError: String?
     /// Events put aside because they could not be delivered.
     public var parked: Int
+    /// What the sink itself says of its way out.
+    public var remark: String?
 
     public init(
         name: String,
@@ -31,7 +33,8 @@ public struct SinkStatus: Sendable, Hashable {
         cursor: EventCursor?,
         lag: Int64,
         lastError: String?,
-        parked: Int
+        parked: Int,
+        remark: String? = nil
     ) {
         self.name = name
         self.condition = condition
@@ -39,6 +42,7 @@ public struct SinkStatus: Sendable, Hashable {
         self.lag = lag
         self.lastError = lastError
         self.parked = parked
+        self.remark = remark
     }
 }
 
@@ -107,7 +111,8 @@ public final class SinkRunner: Service {
                 cursor: state.cursor,
                 lag: max(0, lag ?? 0),
                 lastError: state.lastError,
-                parked: state.parked
+                parked: state.parked,
+                remark: sink.remark
             )
         }
     }

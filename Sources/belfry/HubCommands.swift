@@ -103,11 +103,11 @@ struct SinkListCommand: ParsableCommand {
     func run() throws {
         let answer = try Session().client.send("GET", "/v1/sinks")
         if json { return Output.json(answer) }
-        var table = Table(["SINK", "STATE", "LAG", "PARKED", "LAST ERROR"])
+        var table = Table(["SINK", "STATE", "LAG", "PARKED", "REMARKS"])
         for sink in answer["sinks"]?.array ?? [] {
             table.add([
                 sink["name"]?.string ?? "", sink["condition"]?.string ?? "", sink["lag"]?.text ?? "",
-                sink["parked"]?.text ?? "", sink["lastError"]?.string ?? "",
+                sink["parked"]?.text ?? "", sink["lastError"]?.string ?? sink["remark"]?.string ?? "",
             ])
         }
         table.print()

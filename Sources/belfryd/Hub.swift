@@ -199,6 +199,7 @@ extension SinkStatus {
         object["lag"] = .int(lag)
         object["parked"] = .int(Int64(parked))
         object.set("lastError", lastError.map { .string($0) })
+        object.set("remark", remark.map { .string($0) })
         return .object(object)
     }
 }

@@ -373,10 +373,12 @@ struct SinkTests {
         try await SinkBench.run { bench in
             let id = try await bench.run("Running")
             try await bench.log.line("no notification server")
+            #expect(bench.sink.remark == "there is no notification server")
             for number in 1...50 { try await bench.complete(try await bench.run("Task \(number)")) }
             let server = try await FaultyNotificationServer.open(on: bench.bus.address)
             try await server.visible { $0.values.contains { $0.summary == "Running" } && $0.count >= 2 }
             #expect(bench.log.lines.filter { $0.contains("no popups") }.count == 1)
+            #expect(bench.sink.remark == nil)
             #expect(server.notifications.count < 10)
             try await bench.complete(id)
             await server.vanish()
