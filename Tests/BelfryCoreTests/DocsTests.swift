@@ -23,6 +23,22 @@ struct DocsTests {
         }
     }
 
+    @Test("Desktop.md names a test for each of its 36 points, and each test is there")
+    func popups() throws {
+        let root = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+        let folder = root + "/BelfryDesktopTests"
+        let files = try #require(FileManager.default.subpathsOfDirectory(atPath: folder) as [String]?)
+        let sources = try files.filter { $0.hasSuffix(".swift") }.map {
+            try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)
+        }.joined()
+        let rows = try rows(of: "#", in: "Desktop.md")
+        #expect(rows.map { $0[0] } == (1...36).map { "\($0)" })
+        for row in rows {
+            #expect(sources.contains(row[2]), "there is no test \(row[2])")
+            #expect(row[2].contains("\(row[0]). "), "the test of \(row[0]) has another number")
+        }
+    }
+
     @Test("Events.md lists every type of event, and no other")
     func eventTypes() throws {
         #expect(

@@ -2,6 +2,7 @@
 
 import BelfryCore
 import BelfryDesktop
+import FoundationEssentials
 import Testing
 
 @testable import belfryd
@@ -81,6 +82,19 @@ struct ConfigurationTests {
         #expect(rules[0].loudness == PopupRule.Loudness.none)
         #expect(rules[1].loudness == .shown(.critical))
         #expect(rules[1].title?.text == "{feature} for {user}")
+    }
+
+    @Test("every example in Docs/Desktop.md is read, without a warning")
+    func examples() throws {
+        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let guide = try String(contentsOfFile: root + "/Docs/Desktop.md", encoding: .utf8)
+        let blocks = guide.split(separator: "```toml\n").dropFirst().map { $0.prefix { $0 != "`" } }
+        #expect(blocks.count == 4)
+        for block in blocks {
+            var read = Configuration()
+            #expect(try read.apply(String(block), file: "config.toml").isEmpty)
+            #expect(read != Configuration())
+        }
     }
 
     @Test("an unknown key is a warning with the closest known one")

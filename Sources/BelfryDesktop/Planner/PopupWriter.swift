@@ -102,6 +102,7 @@ struct PopupWriter: Sendable {
     /// The whole error and the end of the log, in place of the outcome.
     func details(of task: BackgroundTask, replacing popup: Popup) -> Popup {
         var parts = [task.error.map(Self.sentence) ?? "The task is \(task.status.rawValue)."]
+        parts.append("\(task.title) · #\(task.number)")
         if let fix = task.error?.fix { parts.append("Fix: \(fix)") }
         if let tail = task.error?.logTail, !tail.isEmpty {
             parts.append(tail.split(separator: "\n").suffix(8).joined(separator: "\n"))
