@@ -15,6 +15,8 @@ struct CallTable {
     var isEmpty: Bool { calls.isEmpty }
     var count: Int { calls.count }
 
+    func contains(_ serial: UInt32) -> Bool { calls[serial] != nil }
+
     mutating func insert(_ call: PendingCall) { calls[call.serial] = call }
 
     /// Takes out the call that `serial` answers.
@@ -25,7 +27,7 @@ struct CallTable {
     /// - Returns: nil when it was answered before.
     mutating func abandon(_ serial: UInt32) -> PendingCall? {
         guard let call = calls.removeValue(forKey: serial) else { return nil }
-        if let onLateReply = call.call.onLateReply { expectLate(serial, onLateReply) }
+        if let onLateReply = call.onLateReply { expectLate(serial, onLateReply) }
         return call
     }
 

@@ -66,16 +66,15 @@ extension DBusConnection {
     /// - Throws: ``DBusError``: the peer's, `noReply` after `timeout`, `disconnected`; `invalidArgs` or
     ///   `limitsExceeded` for a call that cannot be sent. `CancellationError`.
     public func call(_ call: DBusMethodCall, timeout: Duration = .seconds(25)) async throws -> [DBusValue] {
-        try link.checkDescriptors(try call.check())
-        return try await link.perform(PendingCall(call, timeout: timeout))
+        let message = try link.encoded(.call(call, wantsAnswer: true))
+        return try await link.perform(PendingCall(call, message, timeout: timeout))
     }
 
     /// Sends a call without wanting an answer.
     ///
     /// - Throws: ``DBusError`` `disconnected`, `invalidArgs` or `limitsExceeded`.
     public func send(_ call: DBusMethodCall) throws {
-        try link.checkDescriptors(try call.check())
-        try link.submit(.send(.call(call)))
+        try link.submit(.send(link.encoded(.call(call, wantsAnswer: false))))
     }
 
     /// Sends a signal.
@@ -83,8 +82,7 @@ extension DBusConnection {
     /// - Parameter destination: the only one to get it. Defaults to nil: everybody who listens.
     /// - Throws: ``DBusError`` `disconnected`, `invalidArgs` or `limitsExceeded`.
     public func emit(_ signal: DBusSignal, to destination: String? = nil) throws {
-        try link.checkDescriptors(try signal.check(to: destination))
-        try link.submit(.send(.signal(signal, destination: destination)))
+        try link.submit(.send(link.encoded(.signal(signal, destination: destination))))
     }
 
     /// Signals that match `rule`.

@@ -46,7 +46,4 @@ extension DBusMethodCall {
             arguments: arguments
         )
     }
-
-    /// The method as people write it, for messages.
-    var name: String { interface.map { "\($0).\(member)" } ?? member }
 }

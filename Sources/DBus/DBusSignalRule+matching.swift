@@ -23,7 +23,7 @@ extension DBusSignalRule {
         if let path { try NameRules.checkPath(path) }
         if let interface { try NameRules.checkInterface(interface) }
         if let member { try NameRules.checkMember(member) }
-        if let argument0 { try MessageCheck.check([.string(argument0)], header: 0) }
+        if let argument0 { try MessageEncoder.check(argument0) }
     }
 
     /// The match rule in the words of the bus.

@@ -17,31 +17,25 @@ extension Link {
                     message: "\(name) should return “\(output)” and returned “\(values.signature)”."
                 )
             }
-            let hasDescriptors = try MessageCheck.check(values, header: 0)
-            try checkDescriptors(hasDescriptors)
-            try? submit(.send(.answer(address, values)))
+            let message = try encoded(.answer(address, values))
+            try? submit(.send(message))
         } catch {
-            if address.isWanted { try? submit(.send(.refusal(address, Self.presentable(error)))) }
+            guard address.isWanted else { return }
+            let refusal = try? OutgoingMessage.refusal(address, Self.presentable(error)).encoded()
+            if let refusal { try? submit(.send(refusal)) }
         }
     }
 
     /// Answers at once, on the queue.
     func reply(_ values: [DBusValue], to address: ReplyAddress) {
-        if address.isWanted { send(.answer(address, values)) }
+        if address.isWanted, let message = try? encoded(.answer(address, values)) { send(message) }
     }
 
     /// Refuses at once, on the queue.
     func refuse(_ error: any Error, to address: ReplyAddress) {
-        if address.isWanted { send(.refusal(address, Self.presentable(error))) }
-    }
-
-    /// - Throws: ``DBusError`` when descriptors should go over a connection that cannot carry them.
-    func checkDescriptors(_ areThere: Bool) throws {
-        guard areThere, !carriesDescriptors else { return }
-        throw DBusError(
-            name: "org.freedesktop.DBus.Error.NotSupported",
-            message: "This connection to the bus does not carry file descriptors."
-        )
+        guard address.isWanted else { return }
+        let refusal = OutgoingMessage.refusal(address, Self.presentable(error))
+        if let message = try? refusal.encoded() { send(message) }
     }
 
     /// An error that can be sent.

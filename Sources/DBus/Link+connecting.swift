@@ -80,7 +80,7 @@ extension Link {
                 connection,
                 { Link.at($1).add(watch: $0!) },
                 { Link.at($1).watches.removeValue(forKey: $0!)?.cancel() },
-                { watch, data in _ = Link.at(data).watches[watch!]?.update() },
+                { watch, data in Link.at(data).watches[watch!]?.update() },
                 data,
                 nil
             ) != 0
@@ -92,7 +92,9 @@ extension Link {
                 data,
                 nil
             ) != 0
-        guard isInstalled else { throw Self.exhausted }
+        guard isInstalled else {
+            throw DBusError.tooLarge("Memory or file descriptors ran out while connecting.")
+        }
         // Every call into libdbus is made within a piece of work on the queue, which ends in settle().
         dbus_connection_set_wakeup_main_function(connection, { Link.at($0).wantsDrain = true }, data, nil)
         dbus_connection_set_dispatch_status_function(
@@ -110,8 +112,7 @@ extension Link {
     }
 
     private func add(watch: OpaquePointer) -> dbus_bool_t {
-        let new = Watch(watch, link: self)
-        guard new.update() else { return 0 }
+        guard let new = Watch(watch, link: self) else { return 0 }
         watches[watch] = new
         return 1
     }

@@ -23,6 +23,8 @@ final class Link: @unchecked Sendable {
     /// nil before connecting, and again after the end.
     var connection: OpaquePointer?
     var calls = CallTable()
+    /// The number of the newest message.
+    var lastSerial: UInt32 = 0
     var timer: DeadlineTimer?
     var watches: [OpaquePointer: Watch] = [:]
     var timeouts: [OpaquePointer: Timeout] = [:]

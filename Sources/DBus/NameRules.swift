@@ -54,6 +54,10 @@ enum NameRules {
         text.count > 80 ? "\(text.prefix(80).debugDescription)…" : text.debugDescription
     }
 
+    static func hasNUL(_ text: String) -> Bool {
+        matches(text) { bytes in bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false }
+    }
+
     // MARK: - Bytes
 
     private typealias Bytes = UnsafeBufferPointer<UInt8>

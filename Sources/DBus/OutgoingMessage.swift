@@ -1,10 +1,8 @@
-// Messages on their way out: checked on the caller's side, made of libdbus's stuff on the queue.
+// What goes out, as Swift has it, and its way to the wire.
 
-import CDBus
-
-/// What is sent without an answer being waited for here.
+/// A message that this side sends.
 enum OutgoingMessage: Sendable {
-    case call(DBusMethodCall)
+    case call(DBusMethodCall, wantsAnswer: Bool)
     case signal(DBusSignal, destination: String?)
     case answer(ReplyAddress, [DBusValue])
     case refusal(ReplyAddress, DBusError)
@@ -18,73 +16,137 @@ struct ReplyAddress: Sendable {
     var isWanted: Bool
 }
 
+/// A message in the form that libdbus takes.
+struct EncodedMessage: Sendable {
+    /// All of it, but for its number.
+    var bytes: [UInt8]
+    /// The message itself when descriptors go along: libdbus takes those from values only.
+    var original: OutgoingMessage?
+}
+
 extension OutgoingMessage {
-    /// A new libdbus message that the caller unreferences.
+    /// Checks everything and writes it.
     ///
-    /// Everything in it was checked.
-    /// - Returns: nil when memory or descriptors ran out.
-    func make() -> OpaquePointer? {
+    /// - Throws: ``DBusError`` `invalidArgs` or `limitsExceeded` that names the fault.
+    func encoded() throws -> EncodedMessage {
+        try check()
+        var encoder = MessageEncoder()
+        writeHeader(to: &encoder)
+        let start = encoder.bytes.count
+        for argument in arguments { try encoder.value(argument) }
+        // Room for the sender's name, which the bus adds.
+        guard encoder.bytes.count + 280 <= MessageEncoder.largestMessage else {
+            throw DBusError.tooLarge("The message is larger than 128 MiB.")
+        }
+        encoder.replace(at: 4, with: UInt32(encoder.bytes.count - start))
+        return EncodedMessage(bytes: encoder.bytes, original: encoder.descriptors > 0 ? self : nil)
+    }
+
+    /// Codes of the specification, "Message Format".
+    var type: UInt8 {
         switch self {
-        case .call(let call): return Self.make(call, wantsAnswer: false)
+        case .call: 1
+        case .answer: 2
+        case .refusal: 3
+        case .signal: 4
+        }
+    }
+
+    var arguments: [DBusValue] {
+        switch self {
+        case .call(let call, _): call.arguments
+        case .signal(let signal, _): signal.arguments
+        case .answer(_, let values): values
+        case .refusal(_, let error): [.string(error.message)]
+        }
+    }
+
+    /// No answer is wanted: 1. Nothing is to be started: 2.
+    var flags: UInt8 {
+        guard case .call(let call, let wantsAnswer) = self else { return 1 }
+        return (wantsAnswer ? 0 : 1) | (call.isAutoStarting ? 0 : 2)
+    }
+
+    // MARK: - Header
+
+    private func check() throws {
+        switch self {
+        case .call(let call, _):
+            if let destination = call.destination { try NameRules.checkBusName(destination) }
+            try NameRules.checkTarget(path: call.path, interface: call.interface)
+            try NameRules.checkMember(call.member)
         case .signal(let signal, let destination):
-            guard let message = dbus_message_new_signal(signal.path, signal.interface, signal.member) else {
-                return nil
-            }
-            if let destination { dbus_message_set_destination(message, destination) }
-            return Self.filled(message, signal.arguments)
-        case .answer(let address, let values):
-            guard let message = Self.reply(DBUS_MESSAGE_TYPE_METHOD_RETURN, to: address) else { return nil }
-            return Self.filled(message, values)
+            if let destination { try NameRules.checkBusName(destination) }
+            try NameRules.checkTarget(path: signal.path, interface: signal.interface)
+            try NameRules.checkMember(signal.member)
+        case .answer: break
+        case .refusal(_, let error): try NameRules.checkInterface(error.name, as: "an error")
+        }
+        let length = arguments.reduce(0) { $0 + $1.signatureLength }
+        guard length <= 255 else {
+            throw DBusError.tooLarge("The arguments' signature has \(length) bytes; 255 are allowed.")
+        }
+    }
+
+    /// The lengths of the body, and the number of the message, are put in later.
+    private func writeHeader(to encoder: inout MessageEncoder) {
+        #if _endian(little)
+        encoder.byte(UInt8(ascii: "l"))
+        #else
+        encoder.byte(UInt8(ascii: "B"))
+        #endif
+        encoder.byte(type)
+        encoder.byte(flags)
+        encoder.byte(1)
+        for _ in 0..<3 { encoder.number(UInt32(0)) }
+        let start = encoder.bytes.count
+        writeFields(to: &encoder)
+        encoder.replace(at: start - 4, with: UInt32(encoder.bytes.count - start))
+        encoder.align(8)
+    }
+
+    private func writeFields(to encoder: inout MessageEncoder) {
+        switch self {
+        case .call(let call, _):
+            encoder.field(1, "o", call.path)
+            if let interface = call.interface { encoder.field(2, "s", interface) }
+            encoder.field(3, "s", call.member)
+            if let destination = call.destination { encoder.field(6, "s", destination) }
+        case .signal(let signal, let destination):
+            encoder.field(1, "o", signal.path)
+            encoder.field(2, "s", signal.interface)
+            encoder.field(3, "s", signal.member)
+            if let destination { encoder.field(6, "s", destination) }
+        case .answer(let address, _): encoder.fields(of: address)
         case .refusal(let address, let error):
-            guard let message = Self.reply(DBUS_MESSAGE_TYPE_ERROR, to: address) else { return nil }
-            dbus_message_set_error_name(message, error.name)
-            return Self.filled(message, [.string(error.message)])
+            encoder.field(4, "s", error.name)
+            encoder.fields(of: address)
         }
-    }
-
-    static func make(_ call: DBusMethodCall, wantsAnswer: Bool) -> OpaquePointer? {
-        let message = dbus_message_new_method_call(call.destination, call.path, call.interface, call.member)
-        guard let message else { return nil }
-        if !wantsAnswer { dbus_message_set_no_reply(message, 1) }
-        if !call.isAutoStarting { dbus_message_set_auto_start(message, 0) }
-        return filled(message, call.arguments)
-    }
-
-    private static func reply(_ type: Int32, to address: ReplyAddress) -> OpaquePointer? {
-        guard let message = dbus_message_new(type) else { return nil }
-        dbus_message_set_no_reply(message, 1)
-        dbus_message_set_reply_serial(message, address.serial)
-        dbus_message_set_destination(message, address.caller)
-        return message
-    }
-
-    private static func filled(_ message: OpaquePointer, _ arguments: [DBusValue]) -> OpaquePointer? {
-        guard MessageWriter.append(arguments, to: message) else {
-            dbus_message_unref(message)
-            return nil
+        let arguments = arguments
+        if !arguments.isEmpty {
+            encoder.beginField(8, "g")
+            encoder.signature(arguments.signature)
         }
-        return message
     }
 }
 
-extension DBusMethodCall {
-    /// - Throws: ``DBusError`` that names what is wrong.
-    /// - Returns: whether file descriptors go along.
-    func check() throws -> Bool {
-        if let destination { try NameRules.checkBusName(destination) }
-        try NameRules.checkTarget(path: path, interface: interface)
-        try NameRules.checkMember(member)
-        return try MessageCheck.check(arguments, header: path.utf8.count)
+extension MessageEncoder {
+    fileprivate mutating func beginField(_ code: UInt8, _ type: Unicode.Scalar) {
+        align(8)
+        byte(code)
+        byte(1)
+        byte(UInt8(ascii: type))
+        byte(0)
     }
-}
 
-extension DBusSignal {
-    /// - Throws: ``DBusError`` that names what is wrong.
-    /// - Returns: whether file descriptors go along.
-    func check(to destination: String?) throws -> Bool {
-        if let destination { try NameRules.checkBusName(destination) }
-        try NameRules.checkTarget(path: path, interface: interface)
-        try NameRules.checkMember(member)
-        return try MessageCheck.check(arguments, header: path.utf8.count)
+    fileprivate mutating func field(_ code: UInt8, _ type: Unicode.Scalar, _ text: String) {
+        beginField(code, type)
+        self.text(text)
+    }
+
+    fileprivate mutating func fields(of address: ReplyAddress) {
+        beginField(5, "u")
+        number(address.serial)
+        if !address.caller.isEmpty { field(6, "s", address.caller) }
     }
 }

@@ -12,8 +12,12 @@ final class PendingCall: @unchecked Sendable {
         case queue((Result<[DBusValue], DBusError>) -> Void)
     }
 
-    /// The arguments are dropped when the call is sent.
-    var call: DBusMethodCall
+    private let destination: String?
+    private let interface: String?
+    private let member: String
+    let onLateReply: CallTable.LateReply?
+    /// nil when it was sent.
+    private var message: EncodedMessage?
     let timeout: Duration
     /// nil when it was told.
     var receiver: Receiver?
@@ -22,19 +26,29 @@ final class PendingCall: @unchecked Sendable {
     /// On the monotonic clock, in nanoseconds.
     var deadline: UInt64 = .max
 
-    init(_ call: DBusMethodCall, timeout: Duration, receiver: Receiver? = nil) {
-        self.call = call
+    init(_ call: DBusMethodCall, _ message: EncodedMessage, timeout: Duration, receiver: Receiver? = nil) {
+        destination = call.destination
+        interface = call.interface
+        member = call.member
+        onLateReply = call.onLateReply
+        self.message = message
         self.timeout = timeout
         self.receiver = receiver
+    }
+
+    /// The message, once.
+    func takeMessage() throws -> EncodedMessage {
+        guard let message = message.take() else { throw DBusError.closed }
+        return message
     }
 }
 
 extension PendingCall {
     var timeoutError: DBusError {
-        let peer = call.destination ?? "the peer"
+        let method = interface.map { "\($0).\(member)" } ?? member
         return DBusError(
             name: DBusError.noReply,
-            message: "\(peer) did not answer \(call.name) within \(timeout)."
+            message: "\(destination ?? "The peer") did not answer \(method) within \(timeout)."
         )
     }
 }

@@ -48,7 +48,7 @@ final class SignalRouter {
     /// Ends a listening. Does nothing when it has ended before.
     func remove(_ listening: Listening, _ link: Link) {
         guard listeners.removeValue(forKey: ObjectIdentifier(listening)) != nil else { return }
-        link.send(.call(.bus("RemoveMatch", [.string(listening.rule.text)])))
+        link.tellBus(.bus("RemoveMatch", [.string(listening.rule.text)]))
         if let name = listening.rule.followedName { unfollow(name, link) }
         listening.buffer.finish()
     }
@@ -96,7 +96,7 @@ final class SignalRouter {
     }
 
     private func unfollow(_ name: String, _ link: Link) {
-        link.send(.call(.bus("RemoveMatch", [.string(DBusSignalRule.ownerChanges(of: name).text)])))
+        link.tellBus(.bus("RemoveMatch", [.string(DBusSignalRule.ownerChanges(of: name).text)]))
         followed[name]?.listeners -= 1
         if followed[name]?.listeners == 0 { followed[name] = nil }
     }

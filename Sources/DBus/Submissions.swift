@@ -8,7 +8,7 @@ final class Submissions: Sendable {
     enum Operation: Sendable {
         case call(PendingCall)
         case cancel(PendingCall)
-        case send(OutgoingMessage)
+        case send(EncodedMessage)
         /// Something rare.
         case run(@Sendable (Link) -> Void)
     }

@@ -6,34 +6,31 @@ import Dispatch
 /// One libdbus watch. To be used on its link's queue only.
 final class Watch {
     private let watch: OpaquePointer
-    private unowned let link: Link
-    private var reading: DescriptorSource?
-    private var writing: DescriptorSource?
+    private let reading: DescriptorSource?
+    private let writing: DescriptorSource?
 
-    init(_ watch: OpaquePointer, link: Link) {
+    /// Both sources are made at once, so that a lack of descriptors shows here, where libdbus hears of it.
+    ///
+    /// - Returns: nil when there are no more descriptors.
+    init?(_ watch: OpaquePointer, link: Link) {
         self.watch = watch
-        self.link = link
+        let flags = dbus_watch_get_flags(watch)
+        let wantsReading = flags & DBUS_WATCH_READABLE.rawValue != 0
+        let wantsWriting = flags & DBUS_WATCH_WRITABLE.rawValue != 0
+        reading = wantsReading ? Self.source(watch, DBUS_WATCH_READABLE.rawValue, link) : nil
+        writing = wantsWriting ? Self.source(watch, DBUS_WATCH_WRITABLE.rawValue, link) : nil
+        guard wantsReading == (reading != nil), wantsWriting == (writing != nil) else {
+            cancel()
+            return nil
+        }
+        update()
     }
 
     /// Follows what libdbus has enabled. Runs under the connection's lock: asks the watch, nothing else.
-    ///
-    /// - Returns: false when there are no more descriptors.
-    func update() -> Bool {
+    func update() {
         let isEnabled = dbus_watch_get_enabled(watch) != 0
-        let flags = dbus_watch_get_flags(watch)
-        let wantsReading = isEnabled && flags & DBUS_WATCH_READABLE.rawValue != 0
-        let wantsWriting = isEnabled && flags & DBUS_WATCH_WRITABLE.rawValue != 0
-        if wantsReading, reading == nil {
-            reading = source(writing: false)
-            if reading == nil { return false }
-        }
-        if wantsWriting, writing == nil {
-            writing = source(writing: true)
-            if writing == nil { return false }
-        }
-        reading?.setEnabled(wantsReading)
-        writing?.setEnabled(wantsWriting)
-        return true
+        reading?.setEnabled(isEnabled)
+        writing?.setEnabled(isEnabled)
     }
 
     func cancel() {
@@ -41,14 +38,13 @@ final class Watch {
         writing?.cancel()
     }
 
-    private func source(writing: Bool) -> DescriptorSource? {
-        let flag = writing ? DBUS_WATCH_WRITABLE.rawValue : DBUS_WATCH_READABLE.rawValue
-        // The link lives until its sources are cancelled, which ends this cycle.
-        return DescriptorSource(
+    /// The link lives until its sources are cancelled, which ends the cycle made here.
+    private static func source(_ watch: OpaquePointer, _ flag: UInt32, _ link: Link) -> DescriptorSource? {
+        DescriptorSource(
             watching: dbus_watch_get_unix_fd(watch),
-            writing: writing,
+            writing: flag == DBUS_WATCH_WRITABLE.rawValue,
             queue: link.queue
-        ) { [watch, link] available in
+        ) { available in
             link.ready(watch, flag, available: available)
         }
     }

@@ -2,7 +2,6 @@
 // neither see the desktop's bus nor each other's.
 
 public import DBus
-import Dispatch
 public import Glibc
 import Synchronization
 
@@ -15,7 +14,7 @@ public final class PrivateBus: Sendable {
     /// A directory of its own, removed with the bus.
     public let directory: String
 
-    private let process = Mutex<pid_t?>(nil)
+    private let daemon = Mutex<Child?>(nil)
 
     /// Starts a bus.
     ///
@@ -39,44 +38,20 @@ public final class PrivateBus: Sendable {
     }
 
     /// The daemon's process; nil when it was killed.
-    public var processID: pid_t? { process.withLock { $0 } }
+    public var processID: pid_t? { daemon.withLock { $0?.pid } }
 
     /// Ends the daemon at once (SIGKILL) and waits for its end.
-    public func kill() {
-        process.withLock { process in
-            guard let pid = process else { return }
-            Glibc.kill(pid, SIGKILL)
-            wait(for: pid)
-            process = nil
-        }
-    }
+    public func kill() { daemon.withLock { $0.take() }?.kill() }
 
     /// Starts the daemon again, at the same address.
     public func restart() async throws {
         kill()
-        // Reading blocks until the daemon listens, so not on a thread of Swift's own.
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            DispatchQueue(label: "blocking").async { continuation.resume(with: Result { try self.start() }) }
-        }
-    }
-
-    private func start() throws {
-        let pipe = try Pipe()
-        defer { close(pipe.reader) }
         let arguments = [
             "dbus-daemon", "--config-file=\(directory)/bus.conf", "--nofork", "--nopidfile", "--nosyslog",
             "--print-address=3",
         ]
-        let pid = Result { try spawn(arguments, output: pipe.writer, as: 3, log: directory + "/log") }
-        close(pipe.writer)
-        let child = try pid.get()
-        process.withLock { $0 = child }
-        var byte: UInt8 = 0
-        while byte != UInt8(ascii: "\n") {
-            let count = read(pipe.reader, &byte, 1)
-            if count < 0, errno == EINTR { continue }
-            guard count == 1 else { throw BusTestingFailure("dbus-daemon did not start in \(directory)") }
-        }
+        let child = try await Child.start(arguments, lineOn: 3, log: directory + "/log")
+        daemon.withLock { $0 = child }
     }
 }
 

@@ -44,37 +44,16 @@ extension PrivateBus {
 
 /// A program that serves something on a bus, killed when the last reference is gone.
 public final class ServingProgram: Sendable {
-    private let pid: pid_t
-    private let output: Int32
+    private let child: Child
 
     /// Starts a program and returns after its first line of output, by which it says that it is ready.
     public init(_ arguments: [String], on bus: PrivateBus) async throws {
-        let environment = ["DBUS_SESSION_BUS_ADDRESS": bus.addressText, "LC_ALL": "C.UTF-8"]
-        (pid, output) = try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue(label: "blocking").async {
-                continuation.resume(with: Result { try Self.start(arguments, environment) })
-            }
-        }
+        child = try await Child.start(
+            arguments,
+            log: bus.directory + "/programs",
+            environment: ["DBUS_SESSION_BUS_ADDRESS": bus.addressText, "LC_ALL": "C.UTF-8"]
+        )
     }
 
-    deinit {
-        kill(pid, SIGKILL)
-        wait(for: pid)
-        close(output)
-    }
-
-    private static func start(_ arguments: [String], _ environment: [String: String]) throws -> (pid_t, Int32)
-    {
-        let pipe = try Pipe()
-        let pid = Result { try spawn(arguments, output: pipe.writer, environment: environment) }
-        close(pipe.writer)
-        let child = try pid.get()
-        var byte: UInt8 = 0
-        while byte != UInt8(ascii: "\n") {
-            let count = read(pipe.reader, &byte, 1)
-            if count < 0, errno == EINTR { continue }
-            guard count == 1 else { throw BusTestingFailure("\(arguments[0]) ended before it was ready") }
-        }
-        return (child, pipe.reader)
-    }
+    deinit { child.kill() }
 }

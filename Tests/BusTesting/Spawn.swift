@@ -24,7 +24,7 @@ struct Pipe {
     }
 }
 
-/// Starts a program found in `PATH`.
+/// Starts a program found in `PATH`, which the kernel ends with the thread that calls this.
 ///
 /// - Parameters:
 ///   - output: what becomes the program's descriptor `number`. Defaults to its standard output.
@@ -46,7 +46,8 @@ func spawn(
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
     }
     posix_spawn_file_actions_adddup2(&actions, output, number)
-    let words = arguments.map { strdup($0) } + [nil]
+    let command = ["setpriv", "--pdeathsig", "KILL", "--"] + arguments
+    let words = command.map { strdup($0) } + [nil]
     let variables = variables(environment).map { strdup($0) } + [nil]
     defer { for pointer in words + variables { free(pointer) } }
     // Dispatch's threads block signals, and a bus that hears no SIGCHLD never learns that what it started
@@ -59,7 +60,7 @@ func spawn(
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var pid = pid_t()
-    let code = posix_spawnp(&pid, arguments[0], &actions, &attributes, words, variables)
+    let code = posix_spawnp(&pid, command[0], &actions, &attributes, words, variables)
     guard code == 0 else { throw BusTestingFailure("cannot start \(arguments[0]): error \(code)") }
     return pid
 }

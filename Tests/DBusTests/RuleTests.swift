@@ -78,7 +78,7 @@ struct RuleTests {
             (.variant(.string("\0")), "The text \"\\0\" contains U+0000."),
         ]
         for (value, message) in bad {
-            let error = #expect(throws: DBusError.self) { try MessageCheck.check([value], header: 0) }
+            let error = #expect(throws: DBusError.self) { try encoded([value]) }
             #expect(error?.message == message)
         }
     }
@@ -87,14 +87,19 @@ struct RuleTests {
     func sizes() throws {
         let megabyte = DBusValue.string(String(repeating: "x", count: (1 << 20) - 5))
         // Each string takes 4 bytes of length, itself and a NUL: exactly 1 MiB with its padding.
-        try MessageCheck.check([.array(of: "s", Array(repeating: megabyte, count: 64))], header: 0)
+        try encoded([.array(of: "s", Array(repeating: megabyte, count: 64))])
         let large = DBusValue.array(of: "s", Array(repeating: megabyte, count: 65))
-        #expect(throws: DBusError.self) { try MessageCheck.check([large], header: 0) }
-        try MessageCheck.check(Array(repeating: megabyte, count: 127), header: 0)
+        #expect(throws: DBusError.self) { try encoded([large]) }
+        try encoded(Array(repeating: megabyte, count: 127))
         let error = #expect(throws: DBusError.self) {
-            try MessageCheck.check(Array(repeating: megabyte, count: 128), header: 0)
+            try encoded(Array(repeating: megabyte, count: 128))
         }
         #expect(error?.name == DBusError.limitsExceeded)
+    }
+
+    private func encoded(_ arguments: [DBusValue]) throws {
+        let signal = DBusSignal(path: "/", interface: "a.b", member: "M", arguments: arguments)
+        _ = try OutgoingMessage.signal(signal, destination: nil).encoded()
     }
 }
 
