@@ -15,6 +15,9 @@ final class Listening: @unchecked Sendable {
     var opening: CheckedContinuation<Void, any Error>?
     /// The first thing that went wrong on the way.
     var fault: DBusError?
+    /// The match rules that the bus has for it, as text.
+    var standing: [String] = []
+    var isOver = false
 
     init(_ rule: DBusSignalRule, limit: Int) {
         self.rule = rule
@@ -39,17 +42,15 @@ final class SignalRouter {
     func add(_ listening: Listening, _ link: Link) {
         listeners[ObjectIdentifier(listening)] = listening
         if let name = listening.rule.followedName { follow(name, for: listening, link) }
-        link.callBus(.bus("AddMatch", [.string(listening.rule.text)])) { result in
-            if case .failure(let error) = result { listening.fault = listening.fault ?? error }
-            self.open(listening, link)
-        }
+        addMatch(listening.rule, for: listening, link) { self.open(listening, link) }
     }
 
     /// Ends a listening. Does nothing when it has ended before.
     func remove(_ listening: Listening, _ link: Link) {
         guard listeners.removeValue(forKey: ObjectIdentifier(listening)) != nil else { return }
-        link.tellBus(.bus("RemoveMatch", [.string(listening.rule.text)]))
-        if let name = listening.rule.followedName { unfollow(name, link) }
+        listening.isOver = true
+        for text in listening.standing { removeMatch(text, link) }
+        if let name = listening.rule.followedName { unfollow(name) }
         listening.buffer.finish()
     }
 
@@ -78,13 +79,36 @@ final class SignalRouter {
         opening.resume(throwing: fault)
     }
 
+    // MARK: - Rules
+
+    /// Asks the bus for a rule, and notes whether it stands: taking back one that the bus has refused would
+    /// take away another listener's, since the bus counts equal rules.
+    private func addMatch(
+        _ rule: DBusSignalRule,
+        for listening: Listening,
+        _ link: Link,
+        then next: @escaping () -> Void = {}
+    ) {
+        let text = rule.text
+        link.callBus(.bus("AddMatch", [.string(text)])) { result in
+            switch result {
+            case .success where listening.isOver: self.removeMatch(text, link)
+            case .success: listening.standing.append(text)
+            case .failure(let error): listening.fault = listening.fault ?? error
+            }
+            next()
+        }
+    }
+
+    private func removeMatch(_ text: String, _ link: Link) {
+        link.tellBus(.bus("RemoveMatch", [.string(text)]))
+    }
+
     // MARK: - Owners
 
     private func follow(_ name: String, for listening: Listening, _ link: Link) {
         followed[name, default: Followed()].listeners += 1
-        link.callBus(.bus("AddMatch", [.string(DBusSignalRule.ownerChanges(of: name).text)])) { result in
-            if case .failure(let error) = result { listening.fault = listening.fault ?? error }
-        }
+        addMatch(.ownerChanges(of: name), for: listening, link)
         link.callBus(.bus("GetNameOwner", [.string(name)])) { result in
             switch result {
             case .success(let values): self.followed[name]?.owner = values.first?.stringValue
@@ -95,8 +119,7 @@ final class SignalRouter {
         }
     }
 
-    private func unfollow(_ name: String, _ link: Link) {
-        link.tellBus(.bus("RemoveMatch", [.string(DBusSignalRule.ownerChanges(of: name).text)]))
+    private func unfollow(_ name: String) {
         followed[name]?.listeners -= 1
         if followed[name]?.listeners == 0 { followed[name] = nil }
     }

@@ -217,6 +217,30 @@ struct SignalTests {
         #expect(pair.client.isOpen)
     }
 
+    @Test("a rule that the bus refuses leaves the same rule of another listener alone")
+    func refusedRule() async throws {
+        let bus = try await PrivateBus(
+            configuration: "<limit name=\"max_match_rules_per_connection\">4</limit>"
+        )
+        let server = try await DBusConnection.open(bus.address)
+        let client = try await DBusConnection.open(bus.address)
+        try await server.requestName(Self.name)
+        let rule = DBusSignalRule(sender: Self.name, member: "Wanted")
+        // Three of four rules: what follows an owner is one, too.
+        let first = try await client.signals(rule)
+        let other = try await client.signals(DBusSignalRule(member: "Other"))
+        let error = try await dbusError { try await client.signals(rule) }
+        #expect(error.name == DBusError.limitsExceeded)
+        // What was said after the refusal has reached the bus, then the signal, then it has come back.
+        _ = try await client.owner(of: Self.name)
+        try server.emit(.example("Wanted"))
+        _ = try await server.owner(of: Self.name)
+        _ = try await client.owner(of: Self.name)
+        first.cancel()
+        #expect(await first.reduce(into: 0) { count, _ in count += 1 } == 1)
+        other.cancel()
+    }
+
     /// Returns when the client has everything that the server has sent so far.
     private func barrier(_ pair: Pair) async throws {
         let call = DBusMethodCall(
