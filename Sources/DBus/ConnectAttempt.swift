@@ -53,7 +53,11 @@ final class ConnectAttempt: Sendable {
             return false
         }
         if isOver { return caller.resume(throwing: CancellationError()) }
-        link.queue.async { self.link.connect(to: self.address, timeout: self.timeout, self) }
+        link.queue.async {
+            // Given up before it was begun: there is nothing to end, and nobody who would end it later.
+            guard !self.isOver else { return }
+            self.link.connect(to: self.address, timeout: self.timeout, self)
+        }
     }
 
     /// On a queue of its own, since the link's may be blocked in `connect`.
@@ -66,8 +70,13 @@ final class ConnectAttempt: Sendable {
         return timer
     }
 
+    private var isOver: Bool { state.withLock { $0.isOver } }
+
+    /// Nobody waits any more, so the socket is given up at once, or as soon as libdbus comes back with one.
     private func abandon(_ error: any Error) {
-        takeCaller()?.resume(throwing: error)
+        guard let caller = takeCaller() else { return }
+        link.queue.async { self.link.finish(.closed) }
+        caller.resume(throwing: error)
     }
 
     private func takeCaller() -> CheckedContinuation<DBusConnection, any Error>? {

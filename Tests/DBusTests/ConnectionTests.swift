@@ -117,6 +117,19 @@ struct ConnectionTests {
         }
     }
 
+    @Test("an attempt that was given up hangs up at once, not when the bus should have answered")
+    func abandonedAttempt() async throws {
+        let listener = try RawBus()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await #expect(throws: CancellationError.self) {
+                    _ = try await DBusConnection.open(.at(listener.address), timeout: .seconds(100_000))
+                }
+            }
+            await listener.listenUntilHungUp { group.cancelAll() }
+        }
+    }
+
     @Test("a peer that sends nonsense loses us; the call in flight fails", arguments: RawBus.nonsense)
     func nonsense(_ nonsense: RawBus.Nonsense) async throws {
         let listener = try RawBus()

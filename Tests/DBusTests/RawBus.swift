@@ -59,6 +59,32 @@ final class RawBus: Sendable {
         }
     }
 
+    /// Lets one client in, says nothing, and returns when the client hangs up.
+    ///
+    /// - Parameter onHeard: called when the client has said something.
+    func listenUntilHungUp(_ onHeard: () -> Void) async {
+        let client = await withCheckedContinuation { continuation in
+            DispatchQueue(label: "blocking").async {
+                let client = accept(self.listener, nil, nil)
+                _ = self.receive(client)
+                continuation.resume(returning: client)
+            }
+        }
+        onHeard()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                DispatchQueue(label: "blocking").async {
+                    while !self.receive(client).isEmpty {}
+                    continuation.resume()
+                }
+            }
+        } onCancel: {
+            // The test's time is over.
+            shutdown(client, Int32(SHUT_RDWR))
+        }
+        close(client)
+    }
+
     private func serveOne(_ bytes: [UInt8]) {
         let client = accept(listener, nil, nil)
         defer { close(client) }
