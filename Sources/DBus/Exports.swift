@@ -41,12 +41,15 @@ struct ServedObject: Sendable {
 
 /// What stands at which path.
 final class Exports: Sendable {
-    private let objects = Mutex<[String: ServedObject]>([:])
+    /// nil when the connection is over.
+    private let objects = Mutex<[String: ServedObject]?>([:])
 
+    /// - Throws: ``DBusError`` `objectPathInUse` or `disconnected`.
     func add(_ object: ServedObject, at path: String) throws {
-        let isFree = objects.withLock { objects in
-            if objects[path] != nil { return false }
-            objects[path] = object
+        let isFree = try objects.withLock { objects in
+            guard let others = objects else { throw DBusError.closed }
+            if others[path] != nil { return false }
+            objects?[path] = object
             return true
         }
         guard isFree else {
@@ -57,16 +60,19 @@ final class Exports: Sendable {
         }
     }
 
-    func remove(_ path: String) { _ = objects.withLock { $0.removeValue(forKey: path) } }
+    func remove(_ path: String) { _ = objects.withLock { $0?.removeValue(forKey: path) } }
 
-    func removeAll() { objects.withLock { $0 = [:] } }
+    /// Lets go of all objects, and of every one that somebody adds at this moment: their handlers may hold the
+    /// connection, which would hold itself then.
+    func end() { objects.withLock { $0 = nil } }
 
-    func object(at path: String) -> ServedObject? { objects.withLock { $0[path] } }
+    func object(at path: String) -> ServedObject? { objects.withLock { $0?[path] } }
 
     /// The names right below `path`, in order.
     func children(of path: String) -> [String] {
         let prefix = path == "/" ? "/" : path + "/"
-        let paths = objects.withLock { $0.keys.filter { $0.hasPrefix(prefix) && $0 != path } }
+        let all = objects.withLock { objects in objects.map { Array($0.keys) } ?? [] }
+        let paths = all.filter { $0.hasPrefix(prefix) && $0 != path }
         return Set(paths.map { String($0.dropFirst(prefix.count).prefix { $0 != "/" }) }).sorted()
     }
 }

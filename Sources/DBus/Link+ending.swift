@@ -44,7 +44,7 @@ extension Link {
         for case .run(let action) in refused { action(self) }
         router.finish()
         server.finish()
-        exports.removeAll()
+        exports.end()
         for latch in flushes { latch.open() }
         flushes = []
         closed.open()

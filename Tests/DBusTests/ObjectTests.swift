@@ -1,9 +1,10 @@
 // Objects that we serve: properties, introspection, life.
 
 import BusTesting
-import DBus
 import Synchronization
 import Testing
+
+@testable import DBus
 
 @Suite("Objects", .timeLimit(.minutes(1)))
 struct ObjectTests {
@@ -186,6 +187,17 @@ struct ObjectTests {
             #expect(throws: DBusError.self) { try pair.server.export(object, at: "/bad") }
         }
         #expect(throws: DBusError.self) { try pair.server.export(DBusObject(interfaces: []), at: "bad") }
+    }
+
+    @Test("an object that comes while the connection ends is refused, not held for ever")
+    func tooLate() throws {
+        let exports = Exports()
+        let object = ServedObject(DBusObject(interfaces: []))
+        try exports.add(object, at: "/before")
+        exports.end()
+        let error = #expect(throws: DBusError.self) { try exports.add(object, at: "/after") }
+        #expect(error?.isDisconnect == true)
+        #expect(exports.object(at: "/before") == nil)
     }
 
     @Test("more calls than a server works on at once are refused, not kept")
