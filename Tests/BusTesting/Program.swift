@@ -1,7 +1,7 @@
 // Other people's D-Bus programs as the other side of a test: gdbus, busctl, Python.
 
 import Dispatch
-import Glibc
+public import Glibc
 
 /// What a program said and how it ended.
 public struct ProgramResult: Sendable {
@@ -54,6 +54,9 @@ public final class ServingProgram: Sendable {
             environment: ["DBUS_SESSION_BUS_ADDRESS": bus.addressText, "LC_ALL": "C.UTF-8"]
         )
     }
+
+    /// The program's process.
+    public var processID: pid_t { child.pid }
 
     deinit { child.kill() }
 }
