@@ -2,6 +2,7 @@
 // whoever reads that waits for ever.
 
 import BusTesting
+import FoundationEssentials
 import Glibc
 import Testing
 
@@ -17,12 +18,16 @@ struct HelperTests {
             let bus = try await PrivateBus()
             let program = try await ServingProgram(["sh", "-c", "echo ready; exec sleep 1000"], on: bus)
             let daemon = try #require(bus.processID)
-            let line = "pids \(daemon) \(program.processID)\n"
+            let line = "pids \(daemon) \(program.processID) \(bus.directory)\n"
             _ = write(1, line, line.utf8.count)
             kill(getpid(), SIGKILL)
         }
         let output = String(decoding: try #require(result).standardOutputContent, as: UTF8.self)
         let line = try #require(output.split(separator: "\n").first { $0.hasPrefix("pids ") })
+        // The killed process could not tidy up.
+        if let directory = line.split(separator: " ").last {
+            try FileManager.default.removeItem(atPath: String(directory))
+        }
         let pids = line.split(separator: " ").compactMap { pid_t($0) }
         #expect(pids.count == 2)
         // The signal is sent while the killed process ends, so hardly anything is to be waited for.
