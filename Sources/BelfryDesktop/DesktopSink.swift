@@ -55,7 +55,9 @@ public final class DesktopSink: Sink, Service {
         func sender(_ origin: String) -> PopupSender {
             let id = origin.hasSuffix(".desktop") ? String(origin.dropLast(8)) : origin
             let entry = applications.entry(id)
-            return PopupSender(name: entry?.name ?? id, icon: entry?.icon ?? id, desktopID: id)
+            // A server reads what an icon's path names; a submitter's word may only be a name.
+            let icon = entry?.icon ?? (DesktopEntries.isValid(id) ? id : configuration.icon)
+            return PopupSender(name: entry?.name ?? id, icon: icon, desktopID: id)
         }
     }
 

@@ -124,7 +124,9 @@ extension PopupDirector {
 
     private func problem(_ error: any Error, _ popup: Popup) -> Popup {
         let said = error as? BelfryError
-        let text = [said?.message ?? "\(error)", said?.fix.map { "Fix: \($0)" }].compactMap { $0 }
+        var text = [said?.message ?? "\(error)", said?.fix.map { "Fix: \($0)" }].compactMap { $0 }
+        // It may name a file.
+        if parts.configuration.isPrivate { text = ["The log of the hub says why."] }
         return Popup(
             stage: .outcome,
             scope: popup.scope + "/problem",

@@ -48,7 +48,8 @@ extension PopupPlanner {
             held.add(batch)
             heldUntil = isStale ? moment.now + Self.reportDelay : moment.now
         } else {
-            board.show(writer.batchOutcome(batch, duration: duration), for: .batch(batch.id))
+            let popup = writer.batchOutcome(batch, duration: duration, at: happened)
+            board.show(popup, for: .batch(batch.id))
         }
     }
 

@@ -45,8 +45,12 @@ struct PopupPlanner {
     var tallies: [Int: OutcomeTally] = [:]
     private(set) var isQuiet = false
     private var isEnding = false
+    /// From when until when `isQuiet` holds, by the wall clock; nil until it has been asked.
+    private var quietKnown: (from: Timestamp, until: Timestamp?)?
     /// When quiet hours begin or end next, on the lease clock.
     private var quietChange: Duration?
+    /// Tasks between two attempts whose popup the person closed.
+    private var dismissed: Set<TaskID> = []
     private var batchToCome: BatchID?
 
     init(_ writer: PopupWriter) { self.writer = writer }
@@ -57,6 +61,7 @@ struct PopupPlanner {
     ///
     /// - Throws: what reading the event throws; the planner is then as it was.
     mutating func take(_ record: EventRecord, at moment: Moment) throws {
+        followQuietHours(moment)
         switch record.kind {
         case .added:
             // Only the first task of a batch is read: it tells what the submitter wants to hear of.
@@ -74,7 +79,10 @@ struct PopupPlanner {
             isProgressStale = true
         case .retried, .removed:
             stop(record.taskID)
-            if let id = record.taskID { board.withdraw(.task(id)) }
+            if let id = record.taskID {
+                dismissed.remove(id)
+                board.withdraw(.task(id))
+            }
         case .batchAdded:
             guard let batch = try record.event().batch else { return }
             batches[batch.id] = RunningBatch(batch: batch, isStale: false)
@@ -85,7 +93,9 @@ struct PopupPlanner {
 
     private mutating func start(_ record: EventRecord, at now: Duration) {
         guard let id = record.taskID else { return }
+        let isDismissed = dismissed.remove(id) != nil || attempts[id]?.isDismissed == true
         attempts[id] = RunningAttempt(startedAt: now, record: record)
+        attempts[id]?.isDismissed = isDismissed
         ripe.remove(id)
         young.append((id, now))
     }
@@ -108,7 +118,10 @@ struct PopupPlanner {
     private mutating func pause(_ record: EventRecord, at moment: Moment) throws {
         guard let id = record.taskID else { return }
         let isShown = visible.contains(.task(id)) && attempts[id]?.isDismissed == false
-        guard isShown, let event = try? record.event(), let task = event.task else { return stop(id) }
+        guard isShown, let event = try? record.event(), let task = event.task else {
+            if attempts[id]?.isDismissed == true { dismissed.insert(id) }
+            return stop(id)
+        }
         attempts[id]?.pause = RunningAttempt.Pause(error: event.draft.error?.message)
         attempts[id]?.task = task
         isProgressStale = true
@@ -119,6 +132,7 @@ struct PopupPlanner {
         guard let outcome = Outcome(event) else { return }
         let id = outcome.task.id
         stop(id)
+        dismissed.remove(id)
         visible.remove(.task(id))
         if let batch = outcome.task.batchID { return note(outcome, of: batch, at: moment) }
         intake(outcome, at: moment)
@@ -143,12 +157,11 @@ struct PopupPlanner {
     }
 
     /// What the store says of a batch now; nil when it is gone.
+    ///
+    /// One that is over is not shown any more, but known until its last event has come: that tells of the
+    /// outcome, if the submitter wants to hear of it.
     mutating func learn(_ id: BatchID, _ batch: TaskBatch?) {
-        guard let batch, batch.finished < batch.total else {
-            batches[id] = nil
-            return
-        }
-        batches[id]?.batch = batch
+        batches[id]?.batch = batch.flatMap { $0.finished < $0.total ? $0 : nil }
         batches[id]?.isStale = false
         isProgressStale = true
     }
@@ -235,12 +248,25 @@ struct PopupPlanner {
 
     private mutating func followQuietHours(_ moment: Moment) {
         guard let hours = configuration.quietHours, !hours.isEmpty else { return }
-        if let quietChange, quietChange > moment.now { return }
         let wasQuiet = isQuiet
-        isQuiet = hours.contains(moment.wall)
-        quietChange = hours.nextChange(after: moment.wall).map {
-            moment.now + max($0.since(moment.wall), .seconds(1))
+        if !isQuietKnown(at: moment.wall) {
+            isQuiet = hours.contains(moment.wall)
+            quietKnown = (moment.wall, hours.nextChange(after: moment.wall))
         }
+        quietKnown?.from = moment.wall
+        let change = quietKnown?.until.map { moment.now + max($0.since(moment.wall), .seconds(1)) }
+        // The two clocks drift apart by little, which is no reason to set another timer.
+        let isNear = change.flatMap { change in quietChange.map { abs(change, $0) < .seconds(2) } } ?? false
+        if !isNear || quietChange.map({ $0 <= moment.now }) ?? true { quietChange = change }
         if isQuiet != wasQuiet { isProgressStale = true }
     }
+
+    /// Whether nothing has changed since this was looked up. The wall clock decides, as it alone goes on
+    /// while the machine sleeps; and it may be set, forward or back.
+    private func isQuietKnown(at wall: Timestamp) -> Bool {
+        guard let quietKnown, quietKnown.from <= wall else { return false }
+        return quietKnown.until.map { wall < $0 } ?? true
+    }
+
+    private func abs(_ one: Duration, _ other: Duration) -> Duration { max(one, other) - min(one, other) }
 }

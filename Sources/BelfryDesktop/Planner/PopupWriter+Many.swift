@@ -21,10 +21,11 @@ extension PopupWriter {
         )
     }
 
-    func batchOutcome(_ batch: TaskBatch, duration: Duration?) -> Popup {
+    /// - Parameter time: when it was over, as it can be so several times.
+    func batchOutcome(_ batch: TaskBatch, duration: Duration?, at time: Timestamp) -> Popup {
         let failed = batch.failed > 0
-        let texts = configuration.texts
-        let heading = (failed ? texts.failedTitle : texts.completedTitle).filled { name in
+        let occasion: PopupOccasion = failed ? .failed : batch.cancelled > 0 ? .cancelled : .completed
+        let heading = configuration.texts.title(occasion).filled { name in
             switch name {
             case .count, .total: "\(batch.total)"
             case .done: "\(batch.completed)"
@@ -41,13 +42,13 @@ extension PopupWriter {
         lines.append(title(of: batch))
         return Popup(
             stage: .outcome,
-            scope: "\(batch.id)/\(batch.completed)/\(batch.failed)/\(batch.cancelled)",
+            scope: "\(batch.id)/\(time.milliseconds)",
             sender: own,
             title: PopupText.summary(heading),
             body: PopupText.body(lines.joined(separator: "\n")),
             urgency: .normal,
             category: failed ? .error : .complete,
-            sound: configuration.playsSounds ? (failed ? "dialog-error" : "complete") : nil,
+            sound: sound(occasion),
             buttons: (failed ? [.retryFailed] : []) + folderButton,
             defaultButton: folderButton.first
         )
@@ -62,7 +63,7 @@ extension PopupWriter {
             stage: .progress,
             scope: "running",
             sender: own,
-            title: "\(count) tasks are running",
+            title: count == 1 ? "1 task is running" : "\(count) tasks are running",
             body: PopupText.body("\(names)\n\(percent) % on average"),
             percent: percent,
             urgency: .low,
@@ -72,7 +73,9 @@ extension PopupWriter {
 
     /// - Parameter isReport: it ends a time in which popups were held back.
     func summary(_ tally: OutcomeTally, number: Int, isReport: Bool) -> Popup {
-        var title = isReport ? "\(tally.completed) done" : "\(tally.count) tasks finished"
+        var title =
+            isReport
+            ? "\(tally.completed) done" : "\(tally.count) \(tally.count == 1 ? "task" : "tasks") finished"
         if tally.failed > 0 { title += ", \(tally.failed) failed" }
         if tally.cancelled > 0 { title += ", \(tally.cancelled) cancelled" }
         var lines: [String] = []

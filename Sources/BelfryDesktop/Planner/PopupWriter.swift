@@ -51,7 +51,7 @@ struct PopupWriter: Sendable {
     /// A popup that is there already says why nothing goes on.
     func pause(_ pause: RunningAttempt.Pause, _ task: TaskSummary) -> Popup? {
         guard let urgency = configuration.urgency(for: task, .progress, nil) else { return nil }
-        let reason = pause.error.map { "\($0)\n" } ?? ""
+        let reason = configuration.isPrivate ? "" : pause.error.map { "\($0)\n" } ?? ""
         return Popup(
             stage: .progress,
             scope: "\(task.id)/\(task.attempt)/waiting",
@@ -140,7 +140,7 @@ struct PopupWriter: Sendable {
         return outcome.files.first(where: PictureProbe.isShowable)
     }
 
-    private func sound(_ occasion: PopupOccasion) -> String? {
+    func sound(_ occasion: PopupOccasion) -> String? {
         guard configuration.playsSounds else { return nil }
         switch occasion {
         case .completed: return "complete"

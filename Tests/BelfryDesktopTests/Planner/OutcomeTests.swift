@@ -220,6 +220,40 @@ struct OutcomeTests {
         #expect(bench.popup(running)?.stage == .progress)
     }
 
+    @Test("quiet hours go by the wall clock: a machine that slept through their end is not quiet any more")
+    func quietHoursAsleep() throws {
+        let hours = try QuietHours(["22:00-07:00"], key: "desktop.quiet_hours")
+        var bench = PlannerBench { $0.quietHours = hours }
+        bench.wall = Timestamp("2026-11-24T22:30:00.000Z")!
+        bench.complete(bench.run("Before"))
+        bench.advance(.seconds(60))
+        #expect(bench.sent.isEmpty)
+        // Asleep, which only the wall clock counts.
+        bench.wall = Timestamp("2026-11-25T08:00:00.000Z")!
+        bench.advance(.seconds(1))
+        #expect(bench.titles.count == 1)
+        // The clock is put back into the night.
+        bench.wall = Timestamp("2026-11-25T06:00:00.000Z")!
+        let count = bench.sent.count
+        bench.complete(bench.run("After"))
+        bench.advance(.seconds(60))
+        #expect(bench.sent.count == count)
+    }
+
+    @Test("the first event of all is held when it comes in quiet hours")
+    func quietFromTheStart() throws {
+        let hours = try QuietHours(["22:00-07:00"], key: "desktop.quiet_hours")
+        var configuration = DesktopConfiguration()
+        configuration.quietHours = hours
+        var planner = PopupPlanner(PopupWriter(configuration))
+        planner.board.serverChanged(isPresent: true)
+        let night = Timestamp("2026-11-24T22:30:00.000Z")!
+        var tasks = ExampleTasks()
+        let id = tasks.add("First", at: night).id
+        try planner.take(tasks.complete(id, at: night), at: .init(now: .zero, wall: night))
+        #expect(planner.board.isSettled)
+    }
+
     @Test("private keeps prompts, errors and pictures out of popups")
     func secret() {
         var bench = PlannerBench { $0.isPrivate = true }
@@ -236,6 +270,30 @@ struct OutcomeTests {
             #expect(popup.picture == nil)
         }
         #expect(bench.sent.contains { $0.body.contains("#1") })
+    }
+
+    @Test("private keeps the error of an attempt to be repeated out of popups")
+    func secretRetry() {
+        var bench = PlannerBench { $0.isPrivate = true }
+        let id = bench.run("My secret prompt") { $0.maxAttempts = 3 }
+        bench.advance(.seconds(5))
+        bench.fail(id, "No model for 'my secret prompt'", retrying: true)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(id)?.body == "Attempt 1 of 3 failed; trying again soon")
+    }
+
+    @Test("one task is no plural")
+    func singular() {
+        var bench = PlannerBench {
+            $0.aggregateAbove = 0
+            $0.summaryAbove = 0
+        }
+        let id = bench.run()
+        bench.advance(.seconds(5))
+        #expect(bench.titles == ["1 task is running"])
+        bench.complete(id)
+        bench.advance(.seconds(1))
+        #expect(bench.titles == ["1 task finished"])
     }
 
     @Test("rules choose by feature, outcome, duration and user, and bring their own words")

@@ -85,6 +85,22 @@ struct ProgressTests {
         #expect(bench.id(.task(id)) != first)
     }
 
+    @Test("13. what the person closed stays closed when the task is tried again by itself")
+    func dismissedAttempt() {
+        var bench = PlannerBench()
+        let id = bench.run { $0.maxAttempts = 3 }
+        bench.advance(.seconds(3))
+        bench.dismiss(.task(id))
+        bench.fail(id, retrying: true)
+        bench.advance(.seconds(1))
+        bench.start(id)
+        bench.advance(.seconds(10))
+        #expect(bench.popups.isEmpty)
+        bench.complete(id)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(id)?.stage == .outcome)
+    }
+
     @Test("13. a retried task is a new one to look at")
     func retried() {
         var bench = PlannerBench()
@@ -243,6 +259,63 @@ struct ProgressTests {
         bench.event(.batchFinished, of: batch)
         bench.advance(.seconds(1))
         #expect(bench.sent.isEmpty)
+    }
+
+    @Test("a batch that the store knows to be over before its last event comes is silent all the same")
+    func silentBatchReadEarly() {
+        var bench = PlannerBench()
+        var batch = bench.batch("Quiet", of: 2)
+        let ids = (1...2).map { number in
+            bench.run("\(number)") {
+                $0.batchID = batch.id
+                $0.notify = .none
+            }
+        }
+        batch.completed = 2
+        bench.batches[batch.id] = batch
+        bench.complete(ids[0])
+        bench.advance(.seconds(1))
+        bench.complete(ids[1])
+        bench.event(.batchFinished, of: batch)
+        bench.advance(.seconds(1))
+        #expect(bench.sent.isEmpty)
+        #expect(bench.planner.batches.isEmpty)
+    }
+
+    @Test("a batch that is gone from the store is not asked for again and again")
+    func goneBatch() {
+        var bench = PlannerBench()
+        let batch = bench.batch("Gone", of: 2)
+        bench.batches[batch.id] = nil
+        bench.complete(bench.run { $0.batchID = batch.id })
+        bench.advance(.seconds(10))
+        #expect(bench.planner.nextDue(after: bench.now) == nil)
+    }
+
+    @Test("a batch that was cancelled as a whole is not told as a success")
+    func cancelledBatch() {
+        var bench = PlannerBench()
+        var batch = bench.batch("Holiday pictures", of: 3)
+        batch.completed = 1
+        batch.cancelled = 2
+        bench.event(.batchFinished, of: batch)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(.batch(batch.id))?.title == "Cancelled")
+        #expect(bench.popup(.batch(batch.id))?.body.hasPrefix("1 of 3 done, 2 cancelled") == true)
+        #expect(bench.popup(.batch(batch.id))?.sound == nil)
+    }
+
+    @Test("Retry failed acts again on a batch that ended as it did before")
+    func batchAgain() {
+        var bench = PlannerBench()
+        var batch = bench.batch("Holiday pictures", of: 1)
+        batch.failed = 1
+        bench.event(.batchFinished, of: batch)
+        bench.advance(.seconds(1))
+        let first = bench.popup(.batch(batch.id))?.scope
+        bench.event(.batchFinished, of: batch)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(.batch(batch.id))?.scope != first)
     }
 
     @Test("a batch from before the hub began is learned from its tasks")

@@ -105,6 +105,38 @@ struct OtherWaysTests {
         }
     }
 
+    @Test("private keeps the names of files out of that too")
+    func secretProblem() async throws {
+        func keep(_ configuration: inout DesktopConfiguration) { configuration.isPrivate = true }
+        try await SinkBench.run(keep) { bench, server in
+            bench.opener.error = BelfryError(.notFound, "Cannot open /secret.png.")
+            let id = try await bench.run()
+            try await bench.complete(id, ["/secret.png"])
+            let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
+            try server.invoke(try #require(done.id), "default")
+            let seen = try await server.notification { $0.summary == "That did not work" }
+            #expect(seen.body == "The log of the hub says why.")
+        }
+    }
+
+    @Test("a path in place of a desktop id is no icon that a server would read")
+    func pathAsOrigin() async throws {
+        try await SinkBench.run { bench, server in
+            try await bench.complete(try await bench.run { $0.origin = "/dev/zero" })
+            let seen = try await server.notification { $0.summary == "✨ Generation Complete!" }
+            #expect(seen.icon == "belfry")
+        }
+    }
+
+    @Test("a batch that the store no longer has is asked for once")
+    func goneBatch() async throws {
+        try await SinkBench.run { bench, _ in
+            let batch = IDGenerator().batchID(at: SystemWallClock().now)
+            try await bench.complete(try await bench.run { $0.batchID = batch })
+            try await bench.sink.heard { $0.batches[batch]?.isStale == false }
+        }
+    }
+
     @Test("the picture that was made is the popup's image, when it is small enough")
     func picture() async throws {
         let path = "/tmp/belfry-picture-\(UInt64.random(in: 0...(.max))).png"
