@@ -30,7 +30,8 @@ actor PopupDirector {
     private var server: (any NotificationServer)?
     private var work: AsyncStream<Work>.Continuation?
     private var lastDelivered: EventCursor?
-    private var armed: Duration?
+    /// The times that timers are set for and have not come yet.
+    private var armed: Set<Duration> = []
     /// Why popups reach nobody now; nil when they do, as far as is known.
     nonisolated let absence = Mutex<String?>(nil)
     private var isAbsenceLogged = false
@@ -61,7 +62,7 @@ actor PopupDirector {
             for await deadline in timers {
                 group.addTask {
                     try? await self.parts.clocks.sleep(deadline - self.parts.clocks.lease.now)
-                    self.wakeup.yield()
+                    await self.ring(deadline)
                 }
             }
             group.cancelAll()
@@ -151,8 +152,9 @@ actor PopupDirector {
     private func step() async {
         if planner.isRefreshDue(at: clocks.lease.now) {
             for id in planner.batchesToRead().prefix(Self.batchesPerRefresh) {
-                guard let batch = try? await parts.control.batch(id) else { continue }
-                planner.learn(id, batch)
+                do { planner.learn(id, try await parts.control.batch(id)) } catch {
+                    logger.debug("a batch cannot be read", metadata: ["error": "\(error)"])
+                }
             }
         }
         planner.refresh(at: moment)
@@ -161,14 +163,20 @@ actor PopupDirector {
         arm()
     }
 
-    /// Sets a timer for what happens by itself next. Earlier timers that are still running do no harm.
+    private func ring(_ deadline: Duration) {
+        armed.remove(deadline)
+        wakeup.yield()
+    }
+
+    /// Sets a timer for what happens by itself next, unless one that rings before is set already. So there
+    /// are few of them: each was set for an earlier time than all that were there.
     private func arm() {
         let now = clocks.lease.now
         guard let due = planner.nextDue(after: now) else { return }
         if due <= now {
             wakeup.yield()
-        } else if armed.map({ $0 <= now || due < $0 }) ?? true {
-            armed = due
+        } else if armed.allSatisfy({ due < $0 }) {
+            armed.insert(due)
             timer.yield(due)
         }
     }
