@@ -201,6 +201,7 @@ actor PopupDirector {
 
     private func answered(_ ticket: PopupBoard.Ticket, _ id: UInt32) {
         act(on: planner.board.answered(ticket, id: id))
+        if planner.board.server.isReachable, absence.withLock({ $0 != nil }) { notePresence() }
         wakeup.yield()
     }
 
@@ -209,6 +210,9 @@ actor PopupDirector {
             logger.warning("the notification server refused a popup", metadata: ["error": "\(error.reason)"])
         }
         planner.board.failed(ticket, error.failure, at: clocks.lease.now)
+        if planner.board.server.isHung {
+            noteAbsence("the notification server does not answer", error.reason)
+        }
         wakeup.yield()
     }
 

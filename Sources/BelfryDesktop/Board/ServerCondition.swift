@@ -14,7 +14,10 @@ struct ServerCondition {
     private var closedUntil = Duration.zero
 
     /// Whether popups reach a person now, as far as is known.
-    var isReachable: Bool { isConnected && (isPresent || !couldNotStart) && failures < 3 }
+    var isReachable: Bool { isConnected && (isPresent || !couldNotStart) && !isHung }
+
+    /// Whether it has been asked several times and said nothing.
+    var isHung: Bool { failures >= 3 }
 
     /// A server in doubt is asked with one popup at a time.
     func maySend(at now: Duration, inFlight: Int) -> Bool {

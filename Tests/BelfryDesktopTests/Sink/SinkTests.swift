@@ -454,6 +454,19 @@ struct SinkTests {
         }
     }
 
+    @Test("32. that the server hangs is told once, and its recovery")
+    func hungIsTold() async throws {
+        try await SinkBench.run(timeout: .milliseconds(50)) { bench, server in
+            server.hold()
+            _ = try await bench.run()
+            try await bench.log.line("the notification server does not answer")
+            #expect(bench.sink.remark == "the notification server does not answer")
+            server.release()
+            try await eventually("popups to reach somebody again") { bench.sink.remark == nil ? true : nil }
+            #expect(bench.log.lines.count == 2)
+        }
+    }
+
     @Test("33. everything comes from one connection")
     func oneConnection() async throws {
         try await SinkBench.run { bench, server in
