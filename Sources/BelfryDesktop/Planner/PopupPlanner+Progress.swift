@@ -80,10 +80,11 @@ extension PopupPlanner {
         }
         let count = tasks.count + batches.count
         let ordered = features.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let isTold = !batches.isEmpty || tasks.contains { $0.attempt.percent != nil }
         let popup = writer.running(
             count,
             features: ordered.map { (name: $0.key, count: $0.value) },
-            percent: Int(sum / Double(max(count, 1)))
+            percent: isTold ? Int(sum / Double(max(count, 1))) : nil
         )
         return [.running: popup]
     }

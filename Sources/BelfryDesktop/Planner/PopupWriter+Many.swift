@@ -56,15 +56,15 @@ extension PopupWriter {
 
     /// - Parameters:
     ///   - features: how many run of each feature, the most first.
-    ///   - percent: the mean over all.
-    func running(_ count: Int, features: [(name: String, count: Int)], percent: Int) -> Popup {
+    ///   - percent: the mean over all; nil when none of them tells.
+    func running(_ count: Int, features: [(name: String, count: Int)], percent: Int?) -> Popup {
         let names = features.prefix(3).map { "\($0.count) × \($0.name)" }.joined(separator: ", ")
         return Popup(
             stage: .progress,
             scope: "running",
             sender: own,
             title: count == 1 ? "1 task is running" : "\(count) tasks are running",
-            body: PopupText.body("\(names)\n\(percent) % on average"),
+            body: PopupText.body(names + (percent.map { "\n\($0) % on average" } ?? "")),
             percent: percent,
             urgency: .low,
             category: .transfer

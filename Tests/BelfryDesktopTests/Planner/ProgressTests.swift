@@ -125,6 +125,8 @@ struct ProgressTests {
         ids.append(bench.run("Task 4") { $0.featureID = "video" })
         bench.advance(.seconds(3))
         #expect(bench.titles == ["4 tasks are running"])
+        #expect(bench.popup(.running)?.percent == nil, "none of them tells")
+        #expect(bench.popup(.running)?.body == "3 × text-to-image, 1 × video")
         bench.progress(ids[0], 100)
         bench.progress(ids[1], 60)
         bench.advance(.seconds(1))
