@@ -135,7 +135,7 @@ struct DesktopEntriesTests {
         #expect(entries().entry("a") == nil)
     }
 
-    @Test("broken UTF-8 is repaired, and line ends of another system are line ends")
+    @Test("17. broken UTF-8 is repaired, and line ends of another system are line ends")
     func repaired() {
         let bytes =
             Array("\u{FEFF}[Desktop Entry]\r\nType=Application\r\nName=Pa".utf8) + [0xFF]
