@@ -23,20 +23,40 @@ struct DocsTests {
         }
     }
 
-    @Test("Desktop.md names a test for each of its 36 points, and each test is there")
+    @Test("Desktop.md names tests for each of its 36 points, and each of them is there")
     func popups() throws {
-        let root = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
-        let folder = root + "/BelfryDesktopTests"
-        let files = try #require(FileManager.default.subpathsOfDirectory(atPath: folder) as [String]?)
-        let sources = try files.filter { $0.hasSuffix(".swift") }.map {
-            try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)
-        }.joined()
         let rows = try rows(of: "#", in: "Desktop.md")
         #expect(rows.map { $0[0] } == (1...36).map { "\($0)" })
+        let suites = try suites()
         for row in rows {
-            #expect(sources.contains(row[2]), "there is no test \(row[2])")
-            #expect(row[2].contains("\(row[0]). "), "the test of \(row[0]) has another number")
+            var hasNumber = false
+            for test in row[2].split(separator: "<br>") {
+                let parts = test.split(separator: " ", maxSplits: 1).map(String.init)
+                let source = try #require(suites[parts[0]], "there is no suite \(parts[0])")
+                let isThere = ["@Test(\(parts[1])", "@Test(\n        \(parts[1])"].contains(
+                    where: source.contains
+                )
+                #expect(isThere, "there is no test \(parts[1]) in \(parts[0])")
+                let words = parts[1].dropFirst().split(separator: " ")
+                hasNumber = hasNumber || words.contains { $0 == "\(row[0])." }
+            }
+            #expect(hasNumber, "no test of \(row[0]) has its number")
         }
+    }
+
+    /// The sources of all suites, which are named as their files.
+    private func suites() throws -> [String: String] {
+        let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+        let files = try #require(FileManager.default.subpathsOfDirectory(atPath: tests) as [String]?)
+        var suites: [String: String] = [:]
+        for file in files where file.hasSuffix("Tests.swift") {
+            let name = String(file.split(separator: "/").last ?? "").dropLast(".swift".count)
+            suites[String(name), default: ""] += try String(
+                contentsOfFile: "\(tests)/\(file)",
+                encoding: .utf8
+            )
+        }
+        return suites
     }
 
     @Test("Events.md lists every type of event, and no other")
