@@ -29,18 +29,34 @@ public enum NotifyPolicy: String, Sendable {
     case none
 }
 
-/// A queue that a worker may have free slots for: tasks of one group that need one feature.
+/// A queue that a worker may have free slots for: tasks of one group that need one feature and the same
+/// resources. So where the first of a lane cannot start, none of it can.
 public struct Lane: Hashable, Sendable, CustomStringConvertible {
     public let group: String
     public let featureID: String
+    public let needs: TaskNeeds
 
-    public init(group: String, featureID: String) {
+    public init(group: String, featureID: String, needs: TaskNeeds = TaskNeeds()) {
         self.group = group
         self.featureID = featureID
+        self.needs = needs
     }
 
-    /// The lane as stores keep it. A group's name has no `/` (see ``NewTask/validate()``).
-    public var description: String { "\(group)/\(featureID)" }
+    /// The lane as stores keep it: `group/feature`, with the needs after a space. A group's name has no
+    /// `/`, a feature's no space (see ``NewTask/validate()``).
+    public var description: String {
+        needs.isDefault ? "\(group)/\(featureID)" : "\(group)/\(featureID) \(needs.text)"
+    }
+
+    /// Reads ``description``.
+    public init?(stored text: String) {
+        guard let slash = text.firstIndex(of: "/") else { return nil }
+        let rest = text[text.index(after: slash)...]
+        let parts = rest.split(separator: " ", maxSplits: 1)
+        guard let feature = parts.first else { return nil }
+        let needs = parts.count > 1 ? try? TaskNeeds(String(parts[1])) : TaskNeeds()
+        self.init(group: String(text[..<slash]), featureID: String(feature), needs: needs ?? TaskNeeds())
+    }
 }
 
 /// The lease of a claim: how long a claimant may be silent before others take over.
@@ -75,10 +91,21 @@ public struct BackgroundTask: Hashable, Sendable {
     /// Higher runs first. Defaults to 0.
     public var priority: Int
     public var group: String
+    /// What it occupies while it runs.
+    public var needs: TaskNeeds
+    /// Its place among tasks of one lane and priority: lower runs first, then the lower number.
+    public var turn: Int64
+    /// Whose turn it is: tasks with the same one share what fairness gives them. Nil without fairness.
+    public var flow: String?
     /// How many things hold the task back, such as unfinished dependencies; it may run at 0.
     public var holdCount: Int
+    /// Someone put the task aside: it counts as one thing that holds it back.
+    public var isStashed: Bool
     /// The earliest time that the task may start.
     public var notBefore: Timestamp?
+    /// When the task fails if it is not final.
+    public var deadline: Timestamp?
+    public var options: TaskOptions
     public var status: TaskStatus
     /// Percent, 0…100.
     public var progress: Double
@@ -108,7 +135,7 @@ public struct BackgroundTask: Hashable, Sendable {
     public var startedAt: Timestamp?
     public var finishedAt: Timestamp?
 
-    public var lane: Lane { Lane(group: group, featureID: featureID) }
+    public var lane: Lane { Lane(group: group, featureID: featureID, needs: needs) }
 
     /// From the start of the last attempt to its end, when both are known.
     public var duration: Duration? {
@@ -129,8 +156,13 @@ public struct BackgroundTask: Hashable, Sendable {
         labels = new.labels
         priority = new.priority
         group = new.group
-        holdCount = 0
+        needs = new.needs ?? TaskNeeds()
+        turn = 0
+        holdCount = new.isStashed ? 1 : 0
+        isStashed = new.isStashed
         notBefore = new.notBefore
+        deadline = new.deadline
+        options = new.options
         status = .pending
         progress = 0
         attempt = 0
@@ -183,7 +215,23 @@ public struct NewTask: Hashable, Sendable {
     public var priority = 0
     /// Defaults to `default`.
     public var group = "default"
+    /// What it occupies while it runs. Defaults to what the feature needs; one slot in a store that was given nil.
+    public var needs: TaskNeeds?
     public var notBefore: Timestamp?
+    /// ``notBefore``, counted from the submission. Defaults to none.
+    public var delay: Duration?
+    /// Put aside until someone releases it. Defaults to false.
+    public var isStashed = false
+    /// When the task fails if it is not final. Defaults to never.
+    public var deadline: Timestamp?
+    /// ``deadline``, counted from the submission. Defaults to none.
+    public var timeout: Duration?
+    /// The tasks that must be final before this one starts: ids of stored tasks, or of others in the same
+    /// submission.
+    public var after: [TaskID] = []
+    public var options = TaskOptions()
+    /// What must not be there twice. Defaults to nothing.
+    public var unique: UniqueRule?
     /// Defaults to what the feature's retry policy says; 1 in a store that was given nil.
     public var maxAttempts: Int?
     /// Defaults to what the feature says; rerun in a store that was given nil.

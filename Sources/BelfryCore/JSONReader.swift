@@ -11,6 +11,8 @@ public struct JSONReader {
         self.what = what
     }
 
+    subscript(key: String) -> JSONValue? { json[key] }
+
     public func string(_ key: String) throws -> String {
         guard let value = json[key]?.string else { throw error(key, "a string") }
         return value

@@ -25,11 +25,14 @@ extension NewTask {
         try bound(title, to: 0...800, "title")
         try bound(userID, to: 0...128, "userId")
         try bound(origin ?? "", to: 0...255, "origin")
-        try bound(group, to: 1...64, "group")
         try bound(idempotencyKey ?? "", to: 0...255, "idempotencyKey")
         try bound(uniqueKey ?? "", to: 0...255, "uniqueKey")
-        guard !group.contains("/") else {
-            throw BelfryError(.invalidRequest, "A group's name must not contain '/'.", pointer: "/group")
+        try TaskGroup.check(name: group)
+        guard !featureID.contains(" ") else {
+            throw BelfryError(.invalidRequest, "A feature's id has no space.", pointer: "/featureId")
+        }
+        guard after.count <= 100 else {
+            throw BelfryError(.invalidRequest, "A task comes after at most 100 others.", pointer: "/after")
         }
         guard labels.count <= 16 else {
             throw BelfryError(.invalidRequest, "A task has at most 16 labels.", pointer: "/labels")

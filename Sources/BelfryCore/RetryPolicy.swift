@@ -13,6 +13,11 @@ public struct RetryPolicy: Hashable, Sendable {
     /// The share of each wait, 0…1, that is drawn at random, so that tasks that failed together
     /// do not come back together. Defaults to 0.2.
     public var jitter = 0.2
+    /// Error codes that are tried again although the feature did not say so; `*` stands for all.
+    /// Defaults to none.
+    public var retryOn: [String] = []
+    /// Error codes that are final whatever the feature says; stronger than ``retryOn``. Defaults to none.
+    public var giveUpOn: [String] = []
 
     public init() {}
 
@@ -32,5 +37,11 @@ public struct RetryPolicy: Hashable, Sendable {
         for _ in 1..<max(1, attempt) where seconds < limit { seconds *= multiplier }
         let full = min(seconds, limit)
         return .milliseconds(Int64((full * (1 - jitter + jitter * random) * 1000).rounded()))
+    }
+
+    /// Whether another attempt may help after `failure`.
+    public func isRetryable(_ failure: TaskFailure) -> Bool {
+        if giveUpOn.contains(failure.code) { return false }
+        return failure.isRetryable || retryOn.contains(failure.code) || retryOn.contains("*")
     }
 }

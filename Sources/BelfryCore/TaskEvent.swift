@@ -28,6 +28,14 @@ public struct TaskEvent: Hashable, Sendable {
         case cancelled = "task.cancelled"
         /// Someone retried a final task: it is pending with a new attempt budget.
         case retried = "task.retried"
+        /// The feature could not go on and asked for another attempt at `notBefore`.
+        case snoozed = "task.snoozed"
+        /// Someone changed the task while it waited.
+        case edited = "task.edited"
+        /// Someone put the task aside.
+        case stashed = "task.stashed"
+        /// Someone let a stashed task go: it may start.
+        case released = "task.released"
         /// The task was cleared away; its number and id are all that is left.
         case removed = "task.removed"
         case batchAdded = "batch.added"

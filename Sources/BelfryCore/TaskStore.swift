@@ -19,7 +19,11 @@ public protocol TaskStore: Sendable {
     /// Idempotency keys belong to a user: two users may use the same one.
     /// A task whose id or idempotency key is already there is answered with the stored task when
     /// the submission is a repeat (see ``NewTask/isRepeat(of:)``).
-    /// - Throws: ``TaskStoreError/conflict(_:)`` when id or key belong to another submission.
+    /// A task that comes after others is held until they are done (``DependencyPolicy``); one that must not
+    /// be there twice is treated as its ``UniqueRule`` says.
+    /// - Throws: ``TaskStoreError/conflict(_:)`` when id or key belong to another submission, or a unique
+    ///   rule rejects it; ``TaskStoreError/dependency(_:)`` when a task comes after one that is not there,
+    ///   that has failed, or after itself.
     func add(_ tasks: [AcceptedTask], batch: TaskBatch?, at now: Timestamp) async throws -> [AddedTask]
 
     func task(_ id: TaskID) async throws -> BackgroundTask?
@@ -30,14 +34,19 @@ public protocol TaskStore: Sendable {
     /// The attempts of a task, oldest first.
     func attempts(of id: TaskID) async throws -> [Attempt]
 
-    /// Claims due tasks, as many as `request` has free slots in each lane: by priority, then in
-    /// the order of submission.
+    /// The tasks that each of `ids` comes after, in the order of the submission. Tasks that come after none
+    /// are left out.
+    func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]]
+
+    /// Claims due tasks, as many as ``ClaimPlan`` lets start: by priority, then by turn, then in the order of
+    /// submission.
     ///
     /// The claim is a lease: unless it is extended another worker may take the task over, and
     /// later writes with this fence are refused with ``TaskStoreError/leaseLost(_:)``.
     func claim(_ request: ClaimRequest, at now: Timestamp) async throws -> [ClaimedTask]
 
-    /// The lanes that have pending tasks, and the next time at which a waiting task becomes due.
+    /// The lanes that have pending tasks, held ones too, and the next times at which one becomes due or its
+    /// deadline comes.
     func pendingWork() async throws -> PendingWork
 
     /// Extends the leases of running attempts.
@@ -52,10 +61,16 @@ public protocol TaskStore: Sendable {
     /// - Returns: the claims that are no longer the caller's.
     func saveProgress(_ values: [ProgressValue], at now: Timestamp) async throws -> [Claim]
 
+    /// Keeps what a running attempt wants the next one to know; nil forgets it. Each takes the place of the
+    /// one before. A completed task keeps none.
+    /// - Throws: ``TaskStoreError/leaseLost(_:)``.
+    func saveCheckpoint(_ checkpoint: JSONValue?, of claim: Claim) async throws
+
     /// Cancels a pending task, or notes that a running one is to be cancelled.
     func requestCancel(_ id: TaskID, at now: Timestamp) async throws -> BackgroundTask
 
-    /// Makes a final task pending again.
+    /// Makes a final task pending again, and with it those that failed because it had failed.
+    /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself.
     func retry(
         _ id: TaskID,
         attempts: Int,
@@ -63,14 +78,44 @@ public protocol TaskStore: Sendable {
         at now: Timestamp
     ) async throws -> BackgroundTask
 
+    /// Changes a pending task.
+    func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) async throws -> BackgroundTask
+
+    /// Puts a pending task aside, or lets it go again.
+    func setStashed(_ isStashed: Bool, _ id: TaskID, at now: Timestamp) async throws -> BackgroundTask
+
+    /// Fails pending tasks whose deadline has passed, at most `limit`; call again until there are none.
+    func expire(limit: Int, at now: Timestamp) async throws -> [BackgroundTask]
+
     /// Interrupts the attempts that `rescue` describes as dead.
     /// - Returns: the tasks as they are afterwards.
     func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask]
 
-    /// Removes final tasks that match, oldest first, each with a `task.removed` event. A batch
+    /// Removes final tasks that match, those that ended first before others, each with a `task.removed` event. A batch
     /// goes with its last task.
     /// - Returns: what was removed, at most `filter.limit`; call again until it is empty.
     func clear(_ filter: ClearFilter, at now: Timestamp) async throws -> [TaskSummary]
+
+    /// How many tasks ``clear(_:at:)`` would remove without its limit.
+    func countClearable(_ filter: ClearFilter) async throws -> Int
+
+    /// The groups that were set, by name; others have no limit and are open.
+    func groups() async throws -> [TaskGroup]
+    /// Keeps a group as it is now; a default one is forgotten.
+    func saveGroup(_ group: TaskGroup) async throws
+
+    /// All schedules, by name.
+    func schedules() async throws -> [Schedule]
+    /// Makes a schedule, or puts it in the place of the one with its name.
+    /// - Parameter revision: the one that it replaces; nil when there must be none.
+    /// - Throws: ``TaskStoreError/conflict(_:)`` when that is not what is there.
+    func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) async throws
+    /// - Returns: whether there was one.
+    func removeSchedule(_ name: String) async throws -> Bool
+    /// Makes the tasks of due ticks and moves the schedule on, all or nothing: so each tick makes one task,
+    /// whatever crashes.
+    /// - Returns: nil when the schedule is gone or has changed since the firing was decided.
+    func fire(_ firing: ScheduleFiring, at now: Timestamp) async throws -> [AddedTask]?
 
     /// Events after `position`, oldest first, at most `limit`.
     func events(after position: Int64, limit: Int) async throws -> EventPage
@@ -92,13 +137,16 @@ public protocol TaskStore: Sendable {
 }
 
 /// A submission that the service has checked and completed.
-public struct AcceptedTask: Sendable {
+public struct AcceptedTask: Sendable, Hashable {
     public var id: TaskID
     public var new: NewTask
+    /// Whose turn it is, see ``BackgroundTask/flow``.
+    public var flow: String?
 
-    public init(id: TaskID, new: NewTask) {
+    public init(id: TaskID, new: NewTask, flow: String? = nil) {
         self.id = id
         self.new = new
+        self.flow = flow
     }
 }
 
@@ -128,10 +176,16 @@ public struct Claim: Hashable, Sendable {
 public struct ClaimRequest: Sendable {
     public var worker: WorkerID
     public var lease: Lease
-    /// Tasks at most.
+    /// Slots that are free; a task takes one or more (``TaskNeeds``).
     public var slots: Int
     /// Tasks at most in each lane; lanes that are not named are not claimed.
     public var lanes: [Lane: Int]
+    /// Slots that are free in each group; those that are not named have no limit of their own.
+    public var groups: [String: Int] = [:]
+    /// Tasks at most of each feature; those that are not named have no limit of their own.
+    public var features: [String: Int] = [:]
+    /// What is free of each resource; there is nothing of one that is not named.
+    public var resources: [String: Int64] = [:]
 
     public init(worker: WorkerID, lease: Lease, slots: Int, lanes: [Lane: Int]) {
         self.worker = worker
@@ -145,12 +199,15 @@ public struct ClaimRequest: Sendable {
 public struct ClaimedTask: Sendable, Hashable {
     public var task: BackgroundTask
     public var context: SubmissionContext?
+    /// What an earlier attempt saved.
+    public var checkpoint: JSONValue?
 
     public var claim: Claim { Claim(taskID: task.id, fence: task.fence) }
 
-    public init(task: BackgroundTask, context: SubmissionContext? = nil) {
+    public init(task: BackgroundTask, context: SubmissionContext? = nil, checkpoint: JSONValue? = nil) {
         self.task = task
         self.context = context
+        self.checkpoint = checkpoint
     }
 }
 
@@ -158,10 +215,13 @@ public struct PendingWork: Sendable, Hashable {
     public var lanes: Set<Lane>
     /// The earliest `notBefore` in the future; nil when nothing waits for a time.
     public var nextDue: Timestamp?
+    /// The earliest deadline of a pending task.
+    public var nextDeadline: Timestamp?
 
-    public init(lanes: Set<Lane>, nextDue: Timestamp?) {
+    public init(lanes: Set<Lane>, nextDue: Timestamp?, nextDeadline: Timestamp? = nil) {
         self.lanes = lanes
         self.nextDue = nextDue
+        self.nextDeadline = nextDeadline
     }
 }
 
@@ -173,6 +233,8 @@ public struct Settlement: Sendable {
         case cancelled
         /// Given back unfinished: the hub is shutting down.
         case interrupted
+        /// Given back by the feature, to be tried again after a while.
+        case snoozed(Duration, String?)
     }
 
     public var claim: Claim
@@ -189,6 +251,7 @@ public struct Settlement: Sendable {
         case .failed(let failure, let delay): .fail(failure, retryAfter: delay)
         case .cancelled: .confirmCancel
         case .interrupted: .interrupt
+        case .snoozed(let delay, let message): .snooze(delay: delay, message: message)
         }
     }
 }
@@ -264,17 +327,32 @@ public struct TaskPage: Sendable {
     }
 }
 
-public struct ClearFilter: Sendable {
+public struct ClearFilter: Sendable, Hashable {
     /// Only final statuses count. Defaults to completed.
     public var statuses: Set<TaskStatus> = [.completed]
     /// Finished before this time.
     public var finishedBefore: Timestamp?
+    public var featureID: String?
+    public var batchID: BatchID?
+    public var label: String?
     /// Only these, when given.
     public var ids: [TaskID]?
+    /// The newest so many of those that match stay. Defaults to none.
+    public var keeping = 0
     /// At most this many in one call. Defaults to 500.
     public var limit = 500
 
     public init() {}
+
+    /// Whether a task matches, apart from ``keeping`` and ``limit``.
+    public func covers(_ task: BackgroundTask) -> Bool {
+        task.status.isFinal && statuses.contains(task.status)
+            && finishedBefore.map { task.finishedAt ?? task.updatedAt < $0 } ?? true
+            && featureID.map { $0 == task.featureID } ?? true
+            && batchID.map { $0 == task.batchID } ?? true
+            && label.map { task.labels.contains($0) } ?? true
+            && ids.map { $0.contains(task.id) } ?? true
+    }
 }
 
 public struct EventPage: Sendable {
@@ -344,6 +422,8 @@ public enum TaskStoreError: Error, Hashable, Sendable {
     case refused(TaskID, TransitionError)
     /// The id or idempotency key belongs to a different submission.
     case conflict(String)
+    /// A task cannot come after another as it is.
+    case dependency(String)
     /// Nothing was changed; the same call may work later.
     case unavailable(BelfryError)
     /// The commit itself failed: the change may or may not be there after a restart.

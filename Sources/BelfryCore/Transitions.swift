@@ -15,8 +15,22 @@ public enum TaskAction: Sendable {
     case interrupt
     /// Someone wants the task cancelled.
     case requestCancel
-    /// Someone wants a final task run again, with up to `attempts` more attempts.
-    case retry(attempts: Int)
+    /// Someone wants a final task run again, with up to `attempts` more attempts, once `holds` others that
+    /// it comes after are done.
+    case retry(attempts: Int, holds: Int = 0)
+    /// The feature cannot go on now and wants another attempt after `delay`; this one does not count.
+    case snooze(delay: Duration, message: String?)
+    /// One of the tasks that this one comes after is done.
+    case dependencyDone
+    /// One of the tasks that this one comes after did not complete.
+    case dependencyFailed(TaskFailure)
+    /// The task's deadline has passed while it waited.
+    case expire
+    /// Someone puts the task aside, or lets it go again.
+    case stash
+    case release
+    /// Someone changes what a pending task is. `turn` is its new place, when it has one.
+    case edit(TaskEdit, turn: Int64?)
 }
 
 /// The changes that an action makes: the task afterwards, its events, and what becomes of its attempt.
@@ -41,7 +55,7 @@ public struct TransitionError: Error, Hashable, Sendable {
 /// One run of a feature on a task.
 public struct Attempt: Hashable, Sendable {
     public enum Outcome: String, Sendable {
-        case completed, failed, cancelled, interrupted
+        case completed, failed, cancelled, interrupted, snoozed
     }
 
     public var taskID: TaskID
@@ -74,6 +88,20 @@ public struct Attempt: Hashable, Sendable {
         self.outcome = outcome
         self.error = error
     }
+
+    /// The attempt that runs on a task now; nil when none does.
+    public init?(running task: BackgroundTask) {
+        guard task.status == .processing, let owner = task.owner, let startedAt = task.startedAt else {
+            return nil
+        }
+        self.init(
+            taskID: task.id,
+            number: task.attempt,
+            fence: task.fence,
+            owner: owner,
+            startedAt: startedAt
+        )
+    }
 }
 
 extension BackgroundTask {
@@ -88,7 +116,14 @@ extension BackgroundTask {
         case .confirmCancel: try ended(.cancelled, attempt: .cancelled, at: now)
         case .interrupt: try interrupted(at: now)
         case .requestCancel: try cancelRequested(at: now)
-        case .retry(let attempts): try retried(attempts: attempts, at: now)
+        case .retry(let attempts, let holds): try retried(attempts: attempts, holds: holds, at: now)
+        case .snooze(let delay, let message): try snoozed(for: delay, message, at: now)
+        case .dependencyDone: try unheld(at: now)
+        case .dependencyFailed(let failure): try failedWaiting(failure, at: now)
+        case .expire: try failedWaiting(.deadline(deadline ?? now), at: now)
+        case .stash: try stashed(at: now)
+        case .release: try unstashed(at: now)
+        case .edit(let edit, let turn): try edited(edit, turn: turn, at: now)
         }
     }
 
@@ -178,6 +213,8 @@ extension BackgroundTask {
             var task = touched(at: now)
             task.status = .cancelled
             task.notBefore = nil
+            task.holdCount = 0
+            task.isStashed = false
             task.finishedAt = now
             return Transition(
                 task: task,
@@ -196,7 +233,7 @@ extension BackgroundTask {
         }
     }
 
-    private func retried(attempts: Int, at now: Timestamp) throws(TransitionError) -> Transition {
+    private func retried(attempts: Int, holds: Int, at now: Timestamp) throws(TransitionError) -> Transition {
         guard status.isFinal else { throw refusal("only a finished task can be retried") }
         var task = touched(at: now)
         task.status = .pending
@@ -208,6 +245,9 @@ extension BackgroundTask {
         task.notBefore = nil
         task.startedAt = nil
         task.finishedAt = nil
+        task.holdCount = holds
+        task.isStashed = false
+        if let deadline, deadline <= now { task.deadline = now.adding(deadline.since(createdAt)) }
         task.maxAttempts = task.attempt + max(1, attempts)
         return Transition(
             task: task,
@@ -233,7 +273,7 @@ extension BackgroundTask {
     }
 
     /// The attempt is over; the task is pending again.
-    private func requeued(
+    func requeued(
         _ kind: TaskEvent.Kind,
         attempt outcome: Attempt.Outcome,
         failure: TaskFailure?,
@@ -253,7 +293,7 @@ extension BackgroundTask {
         return Transition(task: task, events: [event], attempt: .closed(outcome, failure))
     }
 
-    private func touched(at now: Timestamp) -> BackgroundTask {
+    func touched(at now: Timestamp) -> BackgroundTask {
         var task = self
         task.revision += 1
         task.updatedAt = now
@@ -271,7 +311,7 @@ extension BackgroundTask {
         return task
     }
 
-    private func refusal(_ reason: String) -> TransitionError {
+    func refusal(_ reason: String) -> TransitionError {
         TransitionError(status: status, reason: reason)
     }
 
@@ -286,7 +326,7 @@ extension BackgroundTask {
 
 extension Transition {
     /// Brings the one event up to date with the task after it, then lets `change` add to it.
-    fileprivate mutating func restateEvent(_ change: (inout TaskEvent.Draft) -> Void) {
+    mutating func restateEvent(_ change: (inout TaskEvent.Draft) -> Void) {
         guard var event = events.first else { return }
         event.task = TaskSummary(task)
         change(&event)

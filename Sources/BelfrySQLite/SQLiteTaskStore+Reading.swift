@@ -59,52 +59,65 @@ extension SQLiteTaskStore {
         let epoch = epoch
         return try await read { db in
             let limit = max(1, min(query.limit, 1000))
-            let (condition, arguments) = Self.condition(query)
-            let tasks = try TaskRow.fetchAll(
-                db,
-                "WHERE \(condition) ORDER BY number DESC LIMIT \(limit + 1)",
-                arguments
-            )
-            let page = Array(tasks.prefix(limit))
+            var found: [BackgroundTask] = []
+            for choice in TaskChoice.all(query) {
+                let (condition, arguments) = choice.condition(query, limit: limit + 1)
+                found += try TaskRow.fetchAll(
+                    db,
+                    "WHERE \(condition) ORDER BY number DESC LIMIT \(limit + 1)",
+                    arguments
+                )
+            }
+            found.sort { $0.number > $1.number }
+            let page = Array(found.prefix(limit))
             return TaskPage(
                 tasks: page,
-                nextBefore: tasks.count > limit ? page.last?.number : nil,
+                nextBefore: found.count > limit ? page.last?.number : nil,
                 asOf: EventCursor(epoch: epoch, position: Int64(try Self.counter("position", db)))
             )
         }
     }
 
-    private static func condition(_ query: TaskQuery) -> (String, StatementArguments) {
-        var parts = ["number < ?"]
-        var arguments: StatementArguments = [query.beforeNumber ?? .max]
-        func add(_ part: String, _ values: StatementArguments) {
-            parts.append(part)
-            arguments += values
+    public func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]] {
+        try await read { db in
+            var found: [TaskID: [TaskDependency]] = [:]
+            for id in ids {
+                let dependencies = try DependencyRow.fetchAll(db, of: id)
+                if !dependencies.isEmpty { found[id] = dependencies }
+            }
+            return found
         }
-        if !query.statuses.isEmpty {
-            let marks = query.statuses.map { _ in "?" }.joined(separator: ", ")
-            add("status IN (\(marks))", StatementArguments(query.statuses.map(\.rawValue)))
-        }
-        if let feature = query.featureID { add("feature = ?", [feature]) }
-        if let batch = query.batchID { add("batch_id = ?", [batch.rawValue]) }
-        if let label = query.label {
-            add("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)", [label])
-        }
-        if let since = query.activeSince {
-            add("(status IN ('pending', 'processing') OR updated_at >= ?)", [since.milliseconds])
-        }
-        return (parts.joined(separator: " AND "), arguments)
     }
+
+    public func countClearable(_ filter: ClearFilter) async throws -> Int {
+        try await read { db in
+            if let ids = filter.ids {
+                return try ids.count {
+                    try TaskRow.fetch(db, where: "id = ?", [$0.rawValue]).map(filter.covers) ?? false
+                }
+            }
+            let (condition, arguments) = try ClearCondition.make(filter, in: db)
+            let statement = try db.cachedStatement(
+                sql: "SELECT COUNT(*) FROM tasks INDEXED BY tasks_by_end WHERE \(condition)"
+            )
+            return try Int.fetchOne(statement, arguments: arguments) ?? 0
+        }
+    }
+
+    public func groups() async throws -> [TaskGroup] { try await read(GroupRow.fetchAll) }
+
+    public func schedules() async throws -> [Schedule] { try await read(ScheduleRow.fetchAll) }
 
     public func attempts(of id: TaskID) async throws -> [Attempt] {
         try await read { db in
+            guard let task = try TaskRow.fetch(db, where: "id = ?", [id.rawValue]) else { return [] }
             let statement = try db.cachedStatement(
                 sql: """
                     SELECT number, fence, owner, started_at, finished_at, outcome, error FROM attempts
-                    WHERE task_number = (SELECT number FROM tasks WHERE id = ?) ORDER BY number
+                    WHERE task_number = ? AND finished_at IS NOT NULL ORDER BY number
                     """
             )
-            return try Row.fetchAll(statement, arguments: [id.rawValue]).map { row in
+            let ended = try Row.fetchAll(statement, arguments: [task.number]).map { row in
                 Attempt(
                     taskID: id,
                     number: row[0],
@@ -116,26 +129,30 @@ extension SQLiteTaskStore {
                     error: try TaskRow.json(row[6]).map(TaskFailure.init(json:))
                 )
             }
+            return ended + (Attempt(running: task).map { [$0] } ?? [])
         }
     }
 
     public func pendingWork() async throws -> PendingWork {
         try await read { db in
             let ready = try Self.lanes(db, index: "tasks_claimable", where: "ready = 1")
-            let waiting = try Self.lanes(
-                db,
-                index: "tasks_waiting_lanes",
-                where: "ready = 0 AND hold_count = 0"
-            )
+            let waiting = try Self.lanes(db, index: "tasks_waiting_lanes", where: "ready = 0")
             let next = try db.cachedStatement(
                 sql: """
                     SELECT MIN(not_before) FROM tasks INDEXED BY tasks_waiting
                     WHERE status = 'pending' AND ready = 0 AND hold_count = 0
                     """
             )
+            let deadline = try db.cachedStatement(
+                sql: """
+                    SELECT MIN(deadline) FROM tasks INDEXED BY tasks_by_deadline
+                    WHERE status = 'pending' AND deadline IS NOT NULL
+                    """
+            )
             return PendingWork(
                 lanes: ready.union(waiting),
-                nextDue: TaskRow.time(try Int64.fetchOne(next))
+                nextDue: TaskRow.time(try Int64.fetchOne(next)),
+                nextDeadline: TaskRow.time(try Int64.fetchOne(deadline))
             )
         }
     }
@@ -225,10 +242,56 @@ extension SQLiteTaskStore {
     }
 }
 
-extension Lane {
-    /// Reads `<group>/<feature>`; a group's name has no slash.
-    init?(stored text: String) {
-        guard let slash = text.firstIndex(of: "/") else { return nil }
-        self.init(group: String(text[..<slash]), featureID: String(text[text.index(after: slash)...]))
+/// One of the sets that a query is the union of: each has an index that gives it newest first, so that a page
+/// costs the same whatever else the store holds.
+enum TaskChoice {
+    case all
+    case pending, processing
+    case final(TaskStatus)
+    /// Final, and ended at or after the query's `activeSince`.
+    case recent(Set<TaskStatus>)
+
+    static func all(_ query: TaskQuery) -> [TaskChoice] {
+        let isAny = query.statuses.isEmpty
+        if isAny, query.activeSince == nil { return [.all] }
+        var choices: [TaskChoice] = []
+        if isAny || query.statuses.contains(.pending) { choices.append(.pending) }
+        if isAny || query.statuses.contains(.processing) { choices.append(.processing) }
+        let final = isAny ? Set(TaskStatus.allCases.filter(\.isFinal)) : query.statuses.filter(\.isFinal)
+        if query.activeSince != nil {
+            return final.isEmpty ? choices : choices + [.recent(final)]
+        }
+        return choices + final.map(TaskChoice.final)
+    }
+
+    func condition(_ query: TaskQuery, limit: Int) -> (String, StatementArguments) {
+        var parts = ["number < ?"]
+        var arguments: StatementArguments = [query.beforeNumber ?? .max]
+        func add(_ part: String, _ values: StatementArguments = []) {
+            parts.append(part)
+            arguments += values
+        }
+        switch self {
+        case .all: break
+        case .pending: add("status = 'pending'")
+        case .processing: add("status = 'processing'")
+        case .final(let status): add("status = ? AND finished_at IS NOT NULL", [status.rawValue])
+        case .recent(let statuses):
+            let marks = statuses.map { _ in "?" }.joined(separator: ", ")
+            add("status IN (\(marks))", StatementArguments(statuses.map(\.rawValue)))
+            add(
+                """
+                number IN (SELECT number FROM tasks INDEXED BY tasks_by_end
+                    WHERE finished_at IS NOT NULL AND finished_at >= ? ORDER BY number DESC)
+                """,
+                [query.activeSince?.milliseconds]
+            )
+        }
+        if let feature = query.featureID { add("feature = ?", [feature]) }
+        if let batch = query.batchID { add("batch_id = ?", [batch.rawValue]) }
+        if let label = query.label {
+            add("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)", [label])
+        }
+        return (parts.joined(separator: " AND "), arguments)
     }
 }

@@ -7,92 +7,16 @@ import Synchronization
 extension SQLiteTaskStore {
     public func add(_ tasks: [AcceptedTask], batch: TaskBatch?, at now: Timestamp) async throws -> [AddedTask]
     {
-        try await writer.write { store in
-            let known = try tasks.map { try Self.known($0, in: store) }
-            let count = Set(zip(tasks, known).filter { $0.1 == nil }.map(\.0.id)).count
-            if var batch, count > 0 {
-                batch.total = count
-                try store.insert(batch, at: now)
-            }
-            return try zip(tasks, known).map { task, known in
-                // A repeat may also be of a task earlier in this very call.
-                if let known = try known ?? Self.known(task, in: store) {
-                    return AddedTask(task: known, isNew: false)
-                }
-                let added = BackgroundTask(task.new, id: task.id, number: store.nextNumber(), at: now)
-                try store.insert(added, context: task.new.context, at: now)
-                return AddedTask(task: added, isNew: true)
-            }
-        }
-    }
-
-    /// The task that a submission repeats, if it does.
-    private static func known(_ accepted: AcceptedTask, in store: StoreTransaction) throws -> BackgroundTask?
-    {
-        let new = accepted.new
-        var known = try TaskRow.fetch(store.db, where: "id = ?", [accepted.id.rawValue])
-        if known == nil, let key = new.idempotencyKey {
-            known = try TaskRow.fetch(
-                store.db,
-                where: "user_id = ? AND idempotency_key = ?",
-                [new.userID.free, key.free]
-            )
-        }
-        guard let known else { return nil }
-        guard new.isRepeat(of: known) else {
-            throw TaskStoreError.conflict(
-                "The id or idempotency key belongs to another submission: task #\(known.number), \(known.id)."
-            )
-        }
-        return known
+        try await writer.write { try $0.add(tasks, batch: batch, at: now) }
     }
 
     public func claim(_ request: ClaimRequest, at now: Timestamp) async throws -> [ClaimedTask] {
         guard request.slots > 0, !request.lanes.isEmpty else { return [] }
-        return try await writer.write { store in
-            try store.db.cachedStatement(
-                sql: """
-                    UPDATE tasks INDEXED BY tasks_waiting SET ready = 1
-                    WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
-                    """
-            ).execute(arguments: [now.milliseconds])
-            var due: [BackgroundTask] = []
-            for (lane, slots) in request.lanes where slots > 0 {
-                due += try TaskRow.fetchAll(
-                    store.db,
-                    """
-                    INDEXED BY tasks_claimable WHERE lane = ? AND status = 'pending' AND ready = 1
-                    ORDER BY priority DESC, number LIMIT ?
-                    """,
-                    [lane.description, min(slots, request.slots)]
-                )
-            }
-            due.sort { ($0.priority, $1.number) > ($1.priority, $0.number) }
-            return try due.prefix(request.slots).map { task in
-                let claimed = try store.apply(
-                    .claim(by: request.worker, lease: request.lease),
-                    to: task,
-                    at: now
-                )
-                return ClaimedTask(task: claimed, context: try Self.context(of: task.number, in: store.db))
-            }
-        }
-    }
-
-    private static func context(of number: Int64, in db: Database) throws -> SubmissionContext? {
-        let statement = try db.cachedStatement(sql: "SELECT context FROM tasks WHERE number = ?")
-        let text = try Row.fetchOne(statement, arguments: [number])?[0] as String?
-        return try TaskRow.json(text).flatMap(SubmissionContext.init(stored:))
+        return try await writer.write { try $0.claim(request, at: now) }
     }
 
     public func settle(_ settlement: Settlement, at now: Timestamp) async throws -> BackgroundTask {
-        try await writer.write { store in
-            let task = try store.task(settlement.claim.taskID)
-            guard task.status == .processing, task.fence == settlement.claim.fence else {
-                throw TaskStoreError.leaseLost(task.id)
-            }
-            return try store.apply(settlement.action, to: task, at: now)
-        }
+        try await writer.write { try $0.settle(settlement, at: now) }
     }
 
     public func extendLeases(_ claims: [Claim], to lease: Lease) async throws -> [Claim] {
@@ -131,8 +55,17 @@ extension SQLiteTaskStore {
         }
     }
 
+    public func saveCheckpoint(_ checkpoint: JSONValue?, of claim: Claim) async throws {
+        try await writer.write { store in
+            try store.db.cachedStatement(
+                sql: "UPDATE tasks SET checkpoint = ? WHERE id = ? AND fence = ? AND status = 'processing'"
+            ).execute(arguments: [checkpoint?.text, claim.taskID.rawValue, claim.fence])
+            if store.db.changesCount == 0 { throw TaskStoreError.leaseLost(claim.taskID) }
+        }
+    }
+
     public func requestCancel(_ id: TaskID, at now: Timestamp) async throws -> BackgroundTask {
-        try await writer.write { try $0.apply(.requestCancel, to: try $0.task(id), at: now) }
+        try await writer.write { try $0.apply(.requestCancel, to: try $0.found(id), at: now) }
     }
 
     public func retry(
@@ -141,14 +74,20 @@ extension SQLiteTaskStore {
         context: SubmissionContext?,
         at now: Timestamp
     ) async throws -> BackgroundTask {
-        try await writer.write { store in
-            let task = try store.apply(.retry(attempts: attempts), to: try store.task(id), at: now)
-            if let context {
-                try store.db.cachedStatement(sql: "UPDATE tasks SET context = ? WHERE number = ?")
-                    .execute(arguments: [context.stored.text, task.number])
-            }
-            return task
-        }
+        try await writer.write { try $0.retry(id, attempts: attempts, context: context, at: now) }
+    }
+
+    public func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) async throws -> BackgroundTask {
+        try await writer.write { try $0.edit(id, edit, at: now) }
+    }
+
+    public func setStashed(_ isStashed: Bool, _ id: TaskID, at now: Timestamp) async throws -> BackgroundTask
+    {
+        try await writer.write { try $0.apply(isStashed ? .stash : .release, to: try $0.found(id), at: now) }
+    }
+
+    public func expire(limit: Int, at now: Timestamp) async throws -> [BackgroundTask] {
+        try await writer.write { try $0.expire(limit: limit, at: now) }
     }
 
     public func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask] {
@@ -175,23 +114,39 @@ extension SQLiteTaskStore {
     }
 
     private static func clearable(_ filter: ClearFilter, in db: Database) throws -> [BackgroundTask] {
-        let statuses = filter.statuses.filter(\.isFinal)
-        let cutoff = filter.finishedBefore?.milliseconds ?? .max
         if let ids = filter.ids {
             return try Array(
                 ids.compactMap { try TaskRow.fetch(db, where: "id = ?", [$0.rawValue]) }
-                    .filter { statuses.contains($0.status) && ($0.finishedAt?.milliseconds ?? 0) < cutoff }
+                    .filter(filter.covers)
                     .prefix(filter.limit)
             )
         }
-        let found = try statuses.flatMap { status in
-            try TaskRow.fetchAll(
-                db,
-                "WHERE status = ? AND finished_at < ? ORDER BY number LIMIT ?",
-                [status.rawValue, cutoff, filter.limit]
-            )
+        let (condition, arguments) = try ClearCondition.make(filter, in: db)
+        return try TaskRow.fetchAll(
+            db,
+            "INDEXED BY tasks_by_end WHERE \(condition) ORDER BY finished_at, number LIMIT \(filter.limit)",
+            arguments
+        )
+    }
+
+    public func saveGroup(_ group: TaskGroup) async throws {
+        try await writer.write { try GroupRow.save(group, in: $0.db) }
+    }
+
+    public func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) async throws {
+        try await writer.write { store in
+            let there = try store.schedule(schedule.name)
+            guard there?.revision == revision else { throw ScheduleConflict.error(schedule.name, there) }
+            try store.save(schedule)
         }
-        return Array(found.sorted { $0.number < $1.number }.prefix(filter.limit))
+    }
+
+    public func removeSchedule(_ name: String) async throws -> Bool {
+        try await writer.write { try ScheduleRow.remove(name, in: $0.db) }
+    }
+
+    public func fire(_ firing: ScheduleFiring, at now: Timestamp) async throws -> [AddedTask]? {
+        try await writer.write { try $0.fire(firing, at: now) }
     }
 
     public func saveCursor(_ cursor: EventCursor, of sink: String) async throws {
@@ -226,5 +181,37 @@ extension SQLiteTaskStore {
         _ = try? await pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
         try pool.close()
         lock.release()
+    }
+}
+
+/// A clear filter as a condition over `tasks_by_end`.
+enum ClearCondition {
+    static func make(_ filter: ClearFilter, in db: Database) throws -> (String, StatementArguments) {
+        var parts = ["finished_at IS NOT NULL"]
+        var arguments: StatementArguments = []
+        func add(_ part: String, _ values: StatementArguments) {
+            parts.append(part)
+            arguments += values
+        }
+        let statuses = filter.statuses.filter(\.isFinal).map(\.rawValue).sorted()
+        add("status IN (\(statuses.map { _ in "?" }.joined(separator: ", ")))", StatementArguments(statuses))
+        if let time = filter.finishedBefore { add("finished_at < ?", [time.milliseconds]) }
+        if let feature = filter.featureID { add("feature = ?", [feature]) }
+        if let batch = filter.batchID { add("batch_id = ?", [batch.rawValue]) }
+        if let label = filter.label {
+            add("EXISTS (SELECT 1 FROM json_each(labels) WHERE json_each.value = ?)", [label])
+        }
+        guard filter.keeping > 0 else { return (parts.joined(separator: " AND "), arguments) }
+        // The newest of those that would go are let be: what ended before them may go.
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT finished_at, number FROM tasks INDEXED BY tasks_by_end WHERE \(parts.joined(separator: " AND "))
+                ORDER BY finished_at DESC, number DESC LIMIT 1 OFFSET ?
+                """
+        )
+        let offset: StatementArguments = [filter.keeping - 1]
+        guard let last = try Row.fetchOne(statement, arguments: arguments + offset) else { return ("0", []) }
+        add("(finished_at, number) < (?, ?)", [last[0] as Int64, last[1] as Int64])
+        return (parts.joined(separator: " AND "), arguments)
     }
 }

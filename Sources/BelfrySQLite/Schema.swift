@@ -6,20 +6,21 @@ import GRDB
 enum Schema {
     /// The number of the newest migration, kept in `PRAGMA user_version` so that an older program
     /// knows at one look that it must keep its hands off.
-    static let version = 1
+    static let version = 2
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1") { db in
-            try db.execute(sql: tables)
-            try db.execute(sql: indexes)
-            try db.execute(sql: "PRAGMA user_version = 1")
+        for (index, sql) in [first, second].enumerated() {
+            migrator.registerMigration("\(index + 1)") { db in
+                try db.execute(sql: sql)
+                try db.execute(sql: "PRAGMA user_version = \(index + 1)")
+            }
         }
         return migrator
     }
 
     /// `ANY` is text that anyone may write: see `String.free`.
-    private static let tables = """
+    private static let first = """
         CREATE TABLE tasks (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, feature TEXT NOT NULL, title ANY NOT NULL,
             params TEXT NOT NULL, user_id ANY NOT NULL, origin ANY, notify TEXT NOT NULL, labels TEXT NOT NULL,
@@ -53,12 +54,7 @@ enum Schema {
             sink TEXT NOT NULL, position INTEGER NOT NULL, reason ANY NOT NULL, time INTEGER NOT NULL,
             PRIMARY KEY (sink, position)
         ) STRICT, WITHOUT ROWID;
-        """
 
-    /// `ready` is 1 where nothing holds a task back. It keeps delayed and held tasks out of the
-    /// claim's index, so that 100,000 of them cost a claim nothing. Queries name the partial index that
-    /// they are made for: without statistics SQLite prefers `tasks_by_status` and walks all that is pending.
-    private static let indexes = """
         CREATE INDEX tasks_claimable ON tasks (lane, priority DESC, number) WHERE status = 'pending' AND ready = 1;
         CREATE INDEX tasks_waiting ON tasks (not_before) WHERE status = 'pending' AND ready = 0 AND hold_count = 0;
         CREATE INDEX tasks_waiting_lanes ON tasks (lane) WHERE status = 'pending' AND ready = 0 AND hold_count = 0;
@@ -70,5 +66,45 @@ enum Schema {
         CREATE UNIQUE INDEX tasks_by_key ON tasks (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
         CREATE INDEX tasks_by_unique_key ON tasks (unique_key) WHERE unique_key IS NOT NULL;
         CREATE INDEX events_by_task ON events (task_id, position) WHERE task_id IS NOT NULL;
+        """
+
+    /// Needs, turns, stashing, deadlines, options and checkpoints of tasks; groups; schedules.
+    ///
+    /// `ready` is 1 where nothing holds a task back. It keeps delayed and held tasks out of the
+    /// claim's index, so that 100,000 of them cost a claim nothing. Most indexes are partial: a task is in few
+    /// of them at a time, and one that is finished costs nobody anything. Queries name the partial index that
+    /// they are made for where SQLite, without statistics, would choose another.
+    private static let second = """
+        ALTER TABLE tasks ADD COLUMN needs TEXT NOT NULL DEFAULT '';
+        ALTER TABLE tasks ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE tasks ADD COLUMN flow TEXT;
+        ALTER TABLE tasks ADD COLUMN stashed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE tasks ADD COLUMN deadline INTEGER;
+        ALTER TABLE tasks ADD COLUMN options TEXT;
+        ALTER TABLE tasks ADD COLUMN checkpoint TEXT;
+        ALTER TABLE dependencies ADD COLUMN satisfied INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE dependencies ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE groups (name TEXT PRIMARY KEY, slots INTEGER, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE schedules (
+            name TEXT PRIMARY KEY, rule TEXT NOT NULL, zone TEXT NOT NULL, catch_up TEXT NOT NULL,
+            paused INTEGER NOT NULL, task TEXT NOT NULL, next_at INTEGER, last_tick INTEGER, last_task TEXT,
+            made INTEGER NOT NULL, missed INTEGER NOT NULL, revision INTEGER NOT NULL,
+            created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        DROP INDEX tasks_claimable;
+        DROP INDEX tasks_waiting_lanes;
+        DROP INDEX tasks_by_status;
+        DROP INDEX tasks_by_update;
+        CREATE INDEX tasks_claimable ON tasks (lane, priority DESC, turn, number)
+            WHERE status = 'pending' AND ready = 1;
+        CREATE INDEX tasks_waiting_lanes ON tasks (lane) WHERE status = 'pending' AND ready = 0;
+        CREATE INDEX tasks_by_flow ON tasks (lane, priority, flow, turn)
+            WHERE status = 'pending' AND flow IS NOT NULL;
+        CREATE INDEX tasks_by_deadline ON tasks (deadline) WHERE status = 'pending' AND deadline IS NOT NULL;
+        CREATE INDEX tasks_pending ON tasks (number) WHERE status = 'pending';
+        CREATE INDEX tasks_final ON tasks (status, number) WHERE finished_at IS NOT NULL;
+        CREATE INDEX tasks_by_end ON tasks (finished_at, number) WHERE finished_at IS NOT NULL;
+        CREATE INDEX dependencies_by_target ON dependencies (depends_on) WHERE satisfied = 0;
         """
 }

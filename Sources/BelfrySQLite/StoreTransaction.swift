@@ -10,10 +10,10 @@ final class StoreTransaction {
     let epoch: String
     /// What was written so far.
     private(set) var events: [EventRecord] = []
-    private var counters: Counters
-    private var savedCounters: Counters
+    var counters: Counters
+    private let savedCounters: Counters
 
-    private struct Counters: Equatable {
+    struct Counters: Equatable {
         var position: Int64
         var number: Int64
         var statuses: [TaskStatus: Int] = [:]
@@ -59,8 +59,6 @@ final class StoreTransaction {
         }
     }
 
-    // MARK: Events
-
     func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) throws {
         let insert = try db.cachedStatement(
             sql:
@@ -82,50 +80,15 @@ final class StoreTransaction {
         }
     }
 
-    // MARK: Tasks
-
-    func nextNumber() -> Int64 {
-        counters.number += 1
-        return counters.number
-    }
-
-    func task(_ id: TaskID) throws -> BackgroundTask {
-        guard let task = try TaskRow.fetch(db, where: "id = ?", [id.rawValue]) else {
-            throw TaskStoreError.notFound(id)
-        }
-        return task
-    }
-
-    /// Applies an action to a task and writes everything that comes of it.
-    func apply(_ action: TaskAction, to task: BackgroundTask, at now: Timestamp) throws -> BackgroundTask {
-        let transition: Transition
-        do { transition = try task.applying(action, at: now) } catch {
-            throw TaskStoreError.refused(task.id, error)
-        }
-        let after = transition.task
-        guard after.revision != task.revision else { return after }
-        try TaskRow.update(after, in: db, at: now)
-        try write(transition.attempt, of: after, was: task, at: now)
-        try write(transition.events, at: now)
-        guard after.status != task.status else { return after }
-        counters.statuses[task.status, default: 0] -= 1
-        counters.statuses[after.status, default: 0] += 1
-        try countInBatch(after, was: task.status, at: now)
-        return after
-    }
-
-    func insert(_ task: BackgroundTask, context: SubmissionContext?, at now: Timestamp) throws {
-        try TaskRow.insert(task, context: context, in: db, at: now)
-        counters.statuses[task.status, default: 0] += 1
-        try write([TaskEvent.Draft(.added, task: TaskSummary(task))], at: now)
-    }
-
     func remove(_ task: BackgroundTask, at now: Timestamp) throws {
         for table in ["attempts", "dependencies"] {
             try db.cachedStatement(sql: "DELETE FROM \(table) WHERE task_number = ?").execute(arguments: [
                 task.number
             ])
         }
+        // What came after it is final too, or runs whatever became of it: there is nothing left to wait for.
+        try db.cachedStatement(sql: "DELETE FROM dependencies WHERE depends_on = ? AND satisfied = 0")
+            .execute(arguments: [task.number])
         try db.cachedStatement(sql: "DELETE FROM tasks WHERE number = ?").execute(arguments: [task.number])
         counters.statuses[task.status, default: 0] -= 1
         try write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)
@@ -134,34 +97,72 @@ final class StoreTransaction {
             sql: "DELETE FROM batches WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE batch_id = ?1)"
         ).execute(arguments: [batch])
     }
+}
 
-    private func write(
-        _ change: Transition.AttemptChange,
-        of task: BackgroundTask,
-        was before: BackgroundTask,
-        at now: Timestamp
-    ) throws {
-        switch change {
-        case .none: break
-        case .opened:
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO attempts (task_number, number, fence, owner, started_at) VALUES (?, ?, ?, ?, ?)
-                    """
-            ).execute(arguments: [
-                task.number, task.attempt, task.fence, task.owner?.rawValue ?? "", now.milliseconds,
-            ])
-        case .closed(let outcome, let failure):
-            try db.cachedStatement(
-                sql:
-                    "UPDATE attempts SET finished_at = ?, outcome = ?, error = ? WHERE task_number = ? AND number = ?"
-            ).execute(arguments: [
-                now.milliseconds, outcome.rawValue, failure?.json.text, before.number, before.attempt,
-            ])
-        }
+// MARK: What every store's transaction does
+
+extension StoreTransaction: TaskTransaction {
+    func stored(_ id: TaskID) throws -> BackgroundTask? {
+        try TaskRow.fetch(db, where: "id = ?", [id.rawValue])
     }
 
-    // MARK: Batches
+    func stored(userID: String, idempotencyKey: String) throws -> BackgroundTask? {
+        try TaskRow.fetch(
+            db,
+            where: "user_id = ? AND idempotency_key = ?",
+            [userID.free, idempotencyKey.free]
+        )
+    }
+
+    func stored(uniqueKey: String) throws -> [BackgroundTask] {
+        try TaskRow.fetchAll(
+            db,
+            "INDEXED BY tasks_by_unique_key WHERE unique_key = ? ORDER BY number DESC LIMIT 100",
+            [uniqueKey.free]
+        )
+    }
+
+    func nextNumber() -> Int64 {
+        counters.number += 1
+        return counters.number
+    }
+
+    func firstTurn(in lane: Lane, priority: Int) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT turn FROM tasks INDEXED BY tasks_claimable
+                WHERE lane = ? AND priority = ? AND status = 'pending' AND ready = 1 ORDER BY turn LIMIT 1
+                """
+        )
+        return try Int64.fetchOne(statement, arguments: [lane.description, priority])
+    }
+
+    func lastTurn(of flow: String, in lane: Lane, priority: Int) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT turn FROM tasks INDEXED BY tasks_by_flow
+                WHERE lane = ? AND priority = ? AND flow = ? AND status = 'pending' ORDER BY turn DESC LIMIT 1
+                """
+        )
+        return try Int64.fetchOne(statement, arguments: [lane.description, priority, flow])
+    }
+
+    func insert(
+        _ task: BackgroundTask,
+        context: SubmissionContext?,
+        after dependencies: [(number: Int64, isSatisfied: Bool)],
+        at now: Timestamp
+    ) throws {
+        try TaskRow.insert(task, context: context, in: db, at: now)
+        counters.statuses[.pending, default: 0] += 1
+        for (place, dependency) in dependencies.enumerated() {
+            try db.cachedStatement(
+                sql:
+                    "INSERT INTO dependencies (task_number, depends_on, satisfied, place) VALUES (?, ?, ?, ?)"
+            ).execute(arguments: [task.number, dependency.number, dependency.isSatisfied, place])
+        }
+        try write([TaskEvent.Draft(.added, task: TaskSummary(task))], at: now)
+    }
 
     func insert(_ batch: TaskBatch, at now: Timestamp) throws {
         try db.cachedStatement(
@@ -173,6 +174,42 @@ final class StoreTransaction {
         try write([TaskEvent.Draft(.batchAdded, batch: batch)], at: now)
     }
 
+    func write(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) throws {
+        let after = transition.task
+        switch (before.status, after.status) {
+        case (.pending, .processing): try TaskRow.updateClaimed(after, in: db)
+        case (.processing, .completed): try TaskRow.updateCompleted(after, in: db)
+        default: try TaskRow.update(after, in: db, at: now)
+        }
+        if case .closed(let outcome, let failure) = transition.attempt {
+            try writeAttempt(of: before, outcome, failure, at: now)
+        }
+        try write(transition.events, at: now)
+        guard after.status != before.status else { return }
+        counters.statuses[before.status, default: 0] -= 1
+        counters.statuses[after.status, default: 0] += 1
+        try countInBatch(after, was: before.status, at: now)
+    }
+
+    /// Attempts are written when they are over: the one that runs is in the task's own row.
+    private func writeAttempt(
+        of task: BackgroundTask,
+        _ outcome: Attempt.Outcome,
+        _ failure: TaskFailure?,
+        at now: Timestamp
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT OR REPLACE INTO attempts (task_number, number, fence, owner, started_at, finished_at, outcome,
+                    error)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            task.number, task.attempt, task.fence, task.owner?.rawValue ?? "",
+            (task.startedAt ?? now).milliseconds, now.milliseconds, outcome.rawValue, failure?.json.text,
+        ])
+    }
+
     private func countInBatch(_ task: BackgroundTask, was status: TaskStatus, at now: Timestamp) throws {
         guard let id = task.batchID, let batch = try BatchRow.fetch(db, id) else { return }
         let (moved, events) = batch.moving(from: status, to: task.status)
@@ -182,23 +219,81 @@ final class StoreTransaction {
         ).execute(arguments: [moved.completed, moved.failed, moved.cancelled, id.rawValue])
         try write(events, at: now)
     }
-}
 
-enum BatchRow {
-    static func fetch(_ db: Database, _ id: BatchID) throws -> TaskBatch? {
-        let statement = try db.cachedStatement(
-            sql: "SELECT title, total, created_at, completed, failed, cancelled FROM batches WHERE id = ?"
-        )
-        guard let row = try Row.fetchOne(statement, arguments: [id.rawValue]) else { return nil }
-        var batch = TaskBatch(
-            id: id,
-            title: row[0],
-            total: row[1],
-            createdAt: Timestamp(milliseconds: row[2])
-        )
-        batch.completed = row[3]
-        batch.failed = row[4]
-        batch.cancelled = row[5]
-        return batch
+    func rewrite(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) throws {
+        try TaskRow.rewrite(transition.task, in: db, at: now)
+        try write(transition.events, at: now)
     }
+
+    func setContext(_ context: SubmissionContext, of task: BackgroundTask) throws {
+        try db.cachedStatement(sql: "UPDATE tasks SET context = ? WHERE number = ?")
+            .execute(arguments: [context.stored.text, task.number])
+    }
+
+    func dependencies(of task: BackgroundTask) throws -> [TaskDependency] {
+        try DependencyRow.fetchAll(db, of: task.id)
+    }
+
+    func dependants(of task: BackgroundTask) throws -> [BackgroundTask] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT task_number FROM dependencies INDEXED BY dependencies_by_target
+                WHERE depends_on = ? AND satisfied = 0 ORDER BY task_number
+                """
+        )
+        return try Int64.fetchAll(statement, arguments: [task.number]).compactMap {
+            try TaskRow.fetch(db, where: "number = ?", [$0])
+        }
+    }
+
+    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) throws {
+        try db.cachedStatement(
+            sql: "UPDATE dependencies SET satisfied = 1 WHERE task_number = ? AND depends_on = ?"
+        ).execute(arguments: [dependant.number, dependency.number])
+    }
+
+    func wakeDue(at now: Timestamp) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE tasks INDEXED BY tasks_waiting SET ready = 1
+                WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
+                """
+        ).execute(arguments: [now.milliseconds])
+    }
+
+    func candidates(in lane: Lane, limit: Int, at now: Timestamp) throws -> [BackgroundTask] {
+        try TaskRow.fetchAll(
+            db,
+            """
+            INDEXED BY tasks_claimable WHERE lane = ? AND status = 'pending' AND ready = 1
+            ORDER BY priority DESC, turn, number LIMIT ?
+            """,
+            [lane.description, limit]
+        )
+    }
+
+    func claimed(_ task: BackgroundTask) throws -> ClaimedTask {
+        let statement = try db.cachedStatement(sql: "SELECT context, checkpoint FROM tasks WHERE number = ?")
+        let rows = try Row.fetchCursor(statement, arguments: [task.number])
+        guard let row = try rows.next() else { return ClaimedTask(task: task) }
+        return ClaimedTask(
+            task: task,
+            context: try TaskRow.json(row[0]).flatMap(SubmissionContext.init(stored:)),
+            checkpoint: try TaskRow.json(row[1])
+        )
+    }
+
+    func expired(limit: Int, at now: Timestamp) throws -> [BackgroundTask] {
+        try TaskRow.fetchAll(
+            db,
+            """
+            INDEXED BY tasks_by_deadline WHERE status = 'pending' AND deadline IS NOT NULL AND deadline <= ?
+            ORDER BY deadline LIMIT ?
+            """,
+            [now.milliseconds, limit]
+        )
+    }
+
+    func schedule(_ name: String) throws -> Schedule? { try ScheduleRow.fetch(db, name) }
+    func save(_ schedule: Schedule) throws { try ScheduleRow.save(schedule, in: db) }
 }

@@ -226,6 +226,7 @@ public final class BackgroundTaskService: TaskControl {
                     "The task \(id) is \(refusal.status.rawValue): \(refusal.reason)."
                 )
             case .conflict(let reason): throw BelfryError(.conflict, reason)
+            case .dependency(let reason): throw BelfryError(.notAllowedNow, reason, pointer: "/after")
             case .unavailable(let error): throw error
             case .outcomeUnknown(let reason):
                 throw BelfryError(

@@ -120,10 +120,10 @@ public final class ObserverBus: Service {
         case .started:
             state.running.insert(task)
             if state.latestProgress[task] != nil { markProgress(of: task, in: &state) }
-        case .retrying, .interrupted, .completed, .failed, .cancelled, .removed:
+        case .retrying, .interrupted, .snoozed, .completed, .failed, .cancelled, .removed:
             state.running.remove(task)
             state.latestProgress[task] = nil
-        case .added, .cancelRequested, .retried, .batchAdded, .batchFinished: break
+        case .added, .cancelRequested, .retried, .edited, .stashed, .released, .batchAdded, .batchFinished: break
         }
     }
 

@@ -11,7 +11,9 @@ public final class FaultyTaskStore: TaskStore {
     public enum Call: String, Sendable, CaseIterable {
         case status, add, read, attempts, claim, pendingWork, extendLeases, settle, saveProgress,
             requestCancel
-        case retry, rescue, clear, events, cursor, saveCursor, park, parkedEvents, close
+        case retry, edit, setStashed, expire, saveCheckpoint, dependencies, groups, saveGroup, schedules,
+            saveSchedule, removeSchedule, fire
+        case rescue, clear, events, cursor, saveCursor, park, parkedEvents, close
     }
 
     public enum Fault: Sendable {
@@ -189,6 +191,53 @@ extension FaultyTaskStore {
         at now: Timestamp
     ) async throws -> BackgroundTask {
         try await run(.retry) { try await base.retry(id, attempts: attempts, context: context, at: now) }
+    }
+
+    public func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) async throws -> BackgroundTask {
+        try await run(.edit) { try await base.edit(id, edit, at: now) }
+    }
+
+    public func setStashed(_ isStashed: Bool, _ id: TaskID, at now: Timestamp) async throws -> BackgroundTask
+    {
+        try await run(.setStashed) { try await base.setStashed(isStashed, id, at: now) }
+    }
+
+    public func expire(limit: Int, at now: Timestamp) async throws -> [BackgroundTask] {
+        try await run(.expire) { try await base.expire(limit: limit, at: now) }
+    }
+
+    public func saveCheckpoint(_ checkpoint: JSONValue?, of claim: Claim) async throws {
+        try await run(.saveCheckpoint) { try await base.saveCheckpoint(checkpoint, of: claim) }
+    }
+
+    public func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]] {
+        try await run(.dependencies) { try await base.dependencies(of: ids) }
+    }
+
+    public func countClearable(_ filter: ClearFilter) async throws -> Int {
+        try await run(.read) { try await base.countClearable(filter) }
+    }
+
+    public func groups() async throws -> [TaskGroup] { try await run(.groups) { try await base.groups() } }
+
+    public func saveGroup(_ group: TaskGroup) async throws {
+        try await run(.saveGroup) { try await base.saveGroup(group) }
+    }
+
+    public func schedules() async throws -> [Schedule] {
+        try await run(.schedules) { try await base.schedules() }
+    }
+
+    public func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) async throws {
+        try await run(.saveSchedule) { try await base.saveSchedule(schedule, replacing: revision) }
+    }
+
+    public func removeSchedule(_ name: String) async throws -> Bool {
+        try await run(.removeSchedule) { try await base.removeSchedule(name) }
+    }
+
+    public func fire(_ firing: ScheduleFiring, at now: Timestamp) async throws -> [AddedTask]? {
+        try await run(.fire) { try await base.fire(firing, at: now) }
     }
 
     public func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask] {

@@ -20,10 +20,14 @@ public final class InMemoryTaskStore: TaskStore {
 
     /// A store with what `other` held at this moment: what a restart finds on a disk.
     public init(contentsOf other: InMemoryTaskStore, didCommitEvents: (@Sendable () -> Void)? = nil) {
-        var contents = other.state.withLock { $0 }
-        contents.wasUnclean = !contents.isClosed
-        contents.isClosed = false
-        state = Mutex(contents)
+        state = Mutex(
+            other.state.withLock { state in
+                let contents = MemoryState(copying: state)
+                contents.wasUnclean = !contents.isClosed
+                contents.isClosed = false
+                return contents
+            }
+        )
         self.didCommitEvents = didCommitEvents
     }
 
@@ -35,11 +39,11 @@ public final class InMemoryTaskStore: TaskStore {
     }
 
     /// Every body checks before it writes, so that one that throws has changed nothing.
-    private func change<Value: Sendable>(_ body: (inout MemoryState) throws -> Value) throws -> Value {
+    private func change<Value: Sendable>(_ body: (MemoryState) throws -> Value) throws -> Value {
         let (value, hasEvents) = try state.withLock { state in
             try state.requireOpen()
             let before = state.events.count
-            return (try body(&state), state.events.count > before)
+            return (try body(state), state.events.count > before)
         }
         if hasEvents { didCommitEvents?() }
         return value
@@ -79,6 +83,46 @@ extension InMemoryTaskStore {
         try change { try $0.add(tasks, batch: batch, at: now) }
     }
 
+    public func dependencies(of ids: [TaskID]) throws -> [TaskID: [TaskDependency]] {
+        try read { state in
+            var found: [TaskID: [TaskDependency]] = [:]
+            for id in ids {
+                let dependencies = state.task(id).map { state.dependencies(of: $0) } ?? []
+                if !dependencies.isEmpty { found[id] = dependencies }
+            }
+            return found
+        }
+    }
+
+    public func countClearable(_ filter: ClearFilter) throws -> Int {
+        try read { $0.clearable(filter).count }
+    }
+
+    public func groups() throws -> [TaskGroup] { try read { $0.groups.values.sorted { $0.name < $1.name } } }
+    public func schedules() throws -> [Schedule] {
+        try read { $0.schedules.values.sorted { $0.name < $1.name } }
+    }
+
+    public func saveGroup(_ group: TaskGroup) throws {
+        try change { $0.groups[group.name] = group.isDefault ? nil : group }
+    }
+
+    public func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) throws {
+        try change { state in
+            let there = state.schedules[schedule.name]
+            guard there?.revision == revision else { throw ScheduleConflict.error(schedule.name, there) }
+            state.schedules[schedule.name] = schedule
+        }
+    }
+
+    public func removeSchedule(_ name: String) throws -> Bool {
+        try change { $0.schedules.removeValue(forKey: name) != nil }
+    }
+
+    public func fire(_ firing: ScheduleFiring, at now: Timestamp) throws -> [AddedTask]? {
+        try change { try $0.fire(firing, at: now) }
+    }
+
     public func claim(_ request: ClaimRequest, at now: Timestamp) throws -> [ClaimedTask] {
         try change { try $0.claim(request, at: now) }
     }
@@ -88,11 +132,15 @@ extension InMemoryTaskStore {
     }
 
     public func settle(_ settlement: Settlement, at now: Timestamp) throws -> BackgroundTask {
+        try change { try $0.settle(settlement, at: now) }
+    }
+
+    public func saveCheckpoint(_ checkpoint: JSONValue?, of claim: Claim) throws {
         try change { state in
-            guard state.holds(settlement.claim) else {
-                throw TaskStoreError.leaseLost(settlement.claim.taskID)
+            guard state.holds(claim), let number = state.numbers[claim.taskID] else {
+                throw TaskStoreError.leaseLost(claim.taskID)
             }
-            return try state.apply(settlement.action, to: settlement.claim.taskID, at: now)
+            state.checkpoints[number] = checkpoint
         }
     }
 
@@ -101,7 +149,7 @@ extension InMemoryTaskStore {
     }
 
     public func requestCancel(_ id: TaskID, at now: Timestamp) throws -> BackgroundTask {
-        try change { try $0.apply(.requestCancel, to: id, at: now) }
+        try change { try $0.apply(.requestCancel, to: try $0.found(id), at: now) }
     }
 
     public func retry(
@@ -110,11 +158,19 @@ extension InMemoryTaskStore {
         context: SubmissionContext?,
         at now: Timestamp
     ) throws -> BackgroundTask {
-        try change { state in
-            let task = try state.apply(.retry(attempts: attempts), to: id, at: now)
-            if let context { state.contexts[task.number] = context }
-            return task
-        }
+        try change { try $0.retry(id, attempts: attempts, context: context, at: now) }
+    }
+
+    public func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) throws -> BackgroundTask {
+        try change { try $0.edit(id, edit, at: now) }
+    }
+
+    public func setStashed(_ isStashed: Bool, _ id: TaskID, at now: Timestamp) throws -> BackgroundTask {
+        try change { try $0.apply(isStashed ? .stash : .release, to: try $0.found(id), at: now) }
+    }
+
+    public func expire(limit: Int, at now: Timestamp) throws -> [BackgroundTask] {
+        try change { try $0.expire(limit: limit, at: now) }
     }
 
     public func rescue(_ rescue: Rescue, at now: Timestamp) throws -> [BackgroundTask] {

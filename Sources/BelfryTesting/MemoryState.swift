@@ -7,10 +7,7 @@ private struct SubmissionKey: Hashable {
     let userID: String
     let key: String
 
-    init?(_ new: NewTask) {
-        guard let key = new.idempotencyKey else { return nil }
-        (userID, self.key) = (new.userID, key)
-    }
+    init(userID: String, key: String) { (self.userID, self.key) = (userID, key) }
 
     init?(_ task: BackgroundTask) {
         guard let key = task.idempotencyKey else { return nil }
@@ -18,91 +15,68 @@ private struct SubmissionKey: Hashable {
     }
 }
 
-struct MemoryState {
+/// A store's contents. A class, so that the rules that every store shares (`TaskTransaction`) change it in place.
+final class MemoryState {
     let epoch: String
     var isClosed = false
     var wasUnclean = false
     var tasks: [Int64: BackgroundTask] = [:]
     var numbers: [TaskID: Int64] = [:]
     var contexts: [Int64: SubmissionContext] = [:]
+    var checkpoints: [Int64: JSONValue] = [:]
     var attempts: [Int64: [Attempt]] = [:]
     var batches: [BatchID: TaskBatch] = [:]
+    var groups: [String: TaskGroup] = [:]
+    var schedules: [String: Schedule] = [:]
     var cursors: [String: EventCursor] = [:]
     var parked: [String: [Int64: ParkedEvent]] = [:]
     /// Position 1 is at index 0: no event is ever dropped.
     private(set) var events: [EventRecord] = []
     private var keys: [SubmissionKey: Int64] = [:]
+    private var uniqueKeys: [String: [Int64]] = [:]
+    /// What each task comes after, in the order of its submission.
+    private var edges: [Int64: [Edge]] = [:]
+    private var followers: [Int64: [Int64]] = [:]
     private var pending: Set<Int64> = []
     private var lastNumber: Int64 = 0
     /// The latest time this store was told: what is due later than that still waits.
     private var latest = Timestamp(milliseconds: .min)
 
+    private struct Edge {
+        var number: Int64
+        var isSatisfied: Bool
+    }
+
     init(epoch: String) { self.epoch = epoch }
+
+    /// The same contents, from now on apart.
+    init(copying other: MemoryState) {
+        epoch = other.epoch
+        isClosed = other.isClosed
+        wasUnclean = other.wasUnclean
+        tasks = other.tasks
+        numbers = other.numbers
+        contexts = other.contexts
+        checkpoints = other.checkpoints
+        attempts = other.attempts
+        batches = other.batches
+        groups = other.groups
+        schedules = other.schedules
+        cursors = other.cursors
+        parked = other.parked
+        events = other.events
+        keys = other.keys
+        uniqueKeys = other.uniqueKeys
+        edges = other.edges
+        followers = other.followers
+        pending = other.pending
+        lastNumber = other.lastNumber
+        latest = other.latest
+    }
 
     func requireOpen() throws {
         guard isClosed else { return }
         throw TaskStoreError.unavailable(BelfryError(.storeUnavailable, "The store is closed."))
-    }
-
-    // MARK: Adding
-
-    mutating func add(_ submissions: [AcceptedTask], batch: TaskBatch?, at now: Timestamp) throws
-        -> [AddedTask]
-    {
-        let newTasks = try countNew(submissions, at: now)
-        // A batch that was sent again has no task of its own and could never finish.
-        if var batch, newTasks > 0 {
-            batch.total = newTasks
-            batches[batch.id] = batch
-            write([TaskEvent.Draft(.batchAdded, batch: batch)], at: now)
-        }
-        return submissions.map { add($0, at: now) }
-    }
-
-    private mutating func add(_ submission: AcceptedTask, at now: Timestamp) -> AddedTask {
-        if let stored = existing(submission) { return AddedTask(task: stored, isNew: false) }
-        lastNumber += 1
-        let task = BackgroundTask(submission.new, id: submission.id, number: lastNumber, at: now)
-        numbers[task.id] = task.number
-        contexts[task.number] = submission.new.context
-        if let key = SubmissionKey(submission.new) { keys[key] = task.number }
-        store(task)
-        write([TaskEvent.Draft(.added, task: TaskSummary(task))], at: now)
-        return AddedTask(task: task, isNew: true)
-    }
-
-    private func existing(_ submission: AcceptedTask) -> BackgroundTask? {
-        task(submission.id) ?? SubmissionKey(submission.new).flatMap { keys[$0] }.flatMap { tasks[$0] }
-    }
-
-    /// How many of the submissions are no repeats, of stored tasks or of one another.
-    ///
-    /// Writes nothing, so that a conflict anywhere leaves everything as it was.
-    private func countNew(_ submissions: [AcceptedTask], at now: Timestamp) throws -> Int {
-        var newTasks: [TaskID: BackgroundTask] = [:]
-        var newKeys: [SubmissionKey: TaskID] = [:]
-        for submission in submissions {
-            let key = SubmissionKey(submission.new)
-            let earlier = newTasks[submission.id] ?? key.flatMap { newKeys[$0] }.flatMap { newTasks[$0] }
-            if let same = existing(submission) ?? earlier {
-                guard submission.new.isRepeat(of: same) else { throw Self.conflict(submission, with: same) }
-            } else {
-                newTasks[submission.id] = BackgroundTask(
-                    submission.new,
-                    id: submission.id,
-                    number: 0,
-                    at: now
-                )
-                if let key { newKeys[key] = submission.id }
-            }
-        }
-        return newTasks.count
-    }
-
-    private static func conflict(_ submission: AcceptedTask, with task: BackgroundTask) -> TaskStoreError {
-        let name =
-            submission.id == task.id ? "id \(task.id)" : "idempotency key '\(task.idempotencyKey ?? "")'"
-        return .conflict("The \(name) belongs to another submission.")
     }
 
     // MARK: Changing one task
@@ -113,41 +87,16 @@ struct MemoryState {
         return task.status == .processing && task.fence == claim.fence
     }
 
-    /// Applies an action to a task and writes everything that comes of it.
-    @discardableResult
-    mutating func apply(_ action: TaskAction, to id: TaskID, at now: Timestamp) throws -> BackgroundTask {
-        guard let before = task(id) else { throw TaskStoreError.notFound(id) }
-        let transition: Transition
-        do { transition = try before.applying(action, at: now) } catch {
-            throw TaskStoreError.refused(id, error)
-        }
-        store(transition.task)
-        latest = max(latest, now)
-        note(transition.attempt, of: transition.task, at: now)
-        write(transition.events, at: now)
-        countInBatch(transition.task, was: before.status, at: now)
-        if transition.task.status.isFinal { contexts[before.number]?.environment = nil }
-        return transition.task
-    }
-
-    private mutating func store(_ task: BackgroundTask) {
+    private func store(_ task: BackgroundTask) {
         tasks[task.number] = task
         if task.status == .pending { pending.insert(task.number) } else { pending.remove(task.number) }
     }
 
-    private mutating func note(_ change: Transition.AttemptChange, of task: BackgroundTask, at now: Timestamp)
-    {
+    private func note(_ change: Transition.AttemptChange, of task: BackgroundTask, at now: Timestamp) {
         switch change {
         case .none: break
         case .opened:
-            let attempt = Attempt(
-                taskID: task.id,
-                number: task.attempt,
-                fence: task.fence,
-                owner: task.owner ?? WorkerID(""),
-                startedAt: now
-            )
-            attempts[task.number, default: []].append(attempt)
+            if let attempt = Attempt(running: task) { attempts[task.number, default: []].append(attempt) }
         case .closed(let outcome, let failure):
             guard var list = attempts[task.number], var last = list.popLast() else { return }
             last.finishedAt = now
@@ -157,14 +106,14 @@ struct MemoryState {
         }
     }
 
-    private mutating func countInBatch(_ task: BackgroundTask, was status: TaskStatus, at now: Timestamp) {
+    private func countInBatch(_ task: BackgroundTask, was status: TaskStatus, at now: Timestamp) {
         guard let id = task.batchID, let batch = batches[id], task.status != status else { return }
         let (moved, drafts) = batch.moving(from: status, to: task.status)
         batches[id] = moved
         write(drafts, at: now)
     }
 
-    private mutating func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) {
+    private func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) {
         latest = max(latest, now)
         for draft in drafts {
             let cursor = EventCursor(epoch: epoch, position: Int64(events.count) + 1)
@@ -174,22 +123,7 @@ struct MemoryState {
 
     // MARK: Working
 
-    mutating func claim(_ request: ClaimRequest, at now: Timestamp) throws -> [ClaimedTask] {
-        latest = max(latest, now)
-        let due = pending.compactMap { tasks[$0] }
-            .filter { $0.holdCount == 0 && $0.notBefore ?? now <= now }
-            .sorted { ($1.priority, $0.number) < ($0.priority, $1.number) }
-        var lanes = request.lanes
-        var claimed: [ClaimedTask] = []
-        for task in due where claimed.count < request.slots && lanes[task.lane, default: 0] > 0 {
-            lanes[task.lane, default: 0] -= 1
-            let after = try apply(.claim(by: request.worker, lease: request.lease), to: task.id, at: now)
-            claimed.append(ClaimedTask(task: after, context: contexts[task.number]))
-        }
-        return claimed
-    }
-
-    mutating func extendLeases(_ claims: [Claim], to lease: Lease) -> [Claim] {
+    func extendLeases(_ claims: [Claim], to lease: Lease) -> [Claim] {
         claims.filter { claim in
             guard holds(claim), let number = numbers[claim.taskID] else { return true }
             tasks[number]?.lease = lease
@@ -197,7 +131,7 @@ struct MemoryState {
         }
     }
 
-    mutating func saveProgress(_ values: [ProgressValue], at now: Timestamp) -> [Claim] {
+    func saveProgress(_ values: [ProgressValue], at now: Timestamp) -> [Claim] {
         var lost: [Claim] = []
         for value in values {
             guard holds(value.claim), var task = task(value.claim.taskID) else {
@@ -213,35 +147,166 @@ struct MemoryState {
         return lost
     }
 
-    mutating func rescue(_ rescue: Rescue, at now: Timestamp) throws -> [BackgroundTask] {
+    func rescue(_ rescue: Rescue, at now: Timestamp) throws -> [BackgroundTask] {
         let dead = tasks.values.filter(rescue.covers).sorted { $0.number < $1.number }
-        return try dead.map { try apply(.interrupt, to: $0.id, at: now) }
+        return try dead.map { try apply(.interrupt, to: $0, at: now) }
     }
 
     // MARK: Clearing
 
-    mutating func clear(_ filter: ClearFilter, at now: Timestamp) -> [TaskSummary] {
-        let ids = filter.ids.map(Set.init)
-        let matching = tasks.values.filter { task in
-            task.status.isFinal && filter.statuses.contains(task.status) && ids?.contains(task.id) ?? true
-                && filter.finishedBefore.map { task.finishedAt ?? task.updatedAt < $0 } ?? true
+    func clearable(_ filter: ClearFilter) -> [BackgroundTask] {
+        let matching = tasks.values.filter(filter.covers).sorted {
+            ($0.finishedAt ?? $0.updatedAt, $0.number) < ($1.finishedAt ?? $1.updatedAt, $1.number)
         }
-        let removed = matching.sorted { $0.number < $1.number }.prefix(filter.limit)
+        return Array(matching.dropLast(filter.keeping))
+    }
+
+    func clear(_ filter: ClearFilter, at now: Timestamp) -> [TaskSummary] {
+        let removed = clearable(filter).prefix(filter.limit)
         for task in removed { remove(task, at: now) }
         return removed.map { TaskSummary($0) }
     }
 
-    private mutating func remove(_ task: BackgroundTask, at now: Timestamp) {
+    private func remove(_ task: BackgroundTask, at now: Timestamp) {
         tasks[task.number] = nil
         numbers[task.id] = nil
         attempts[task.number] = nil
         if let key = SubmissionKey(task) { keys[key] = nil }
+        if let key = task.uniqueKey { uniqueKeys[key]?.removeAll { $0 == task.number } }
+        checkpoints[task.number] = nil
+        contexts[task.number] = nil
+        for edge in edges.removeValue(forKey: task.number) ?? [] {
+            followers[edge.number]?.removeAll { $0 == task.number }
+        }
+        for follower in followers.removeValue(forKey: task.number) ?? [] {
+            edges[follower]?.removeAll { $0.number == task.number && !$0.isSatisfied }
+        }
         write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)
         guard let batchID = task.batchID, !tasks.values.contains(where: { $0.batchID == batchID }) else {
             return
         }
         batches[batchID] = nil
     }
+}
+
+// MARK: What every store's transaction does
+
+extension MemoryState: TaskTransaction {
+    func stored(_ id: TaskID) -> BackgroundTask? { task(id) }
+
+    func stored(userID: String, idempotencyKey: String) -> BackgroundTask? {
+        keys[SubmissionKey(userID: userID, key: idempotencyKey)].flatMap { tasks[$0] }
+    }
+
+    func stored(uniqueKey: String) -> [BackgroundTask] {
+        (uniqueKeys[uniqueKey] ?? []).reversed().compactMap { tasks[$0] }
+    }
+
+    func nextNumber() -> Int64 {
+        lastNumber += 1
+        return lastNumber
+    }
+
+    private func waiting(in lane: Lane, priority: Int) -> [BackgroundTask] {
+        pending.compactMap { tasks[$0] }.filter { $0.lane == lane && $0.priority == priority }
+    }
+
+    func firstTurn(in lane: Lane, priority: Int) -> Int64? {
+        waiting(in: lane, priority: priority).filter { isDue($0, at: latest) }.map(\.turn).min()
+    }
+
+    func lastTurn(of flow: String, in lane: Lane, priority: Int) -> Int64? {
+        waiting(in: lane, priority: priority).filter { $0.flow == flow }.map(\.turn).max()
+    }
+
+    func insert(
+        _ task: BackgroundTask,
+        context: SubmissionContext?,
+        after dependencies: [(number: Int64, isSatisfied: Bool)],
+        at now: Timestamp
+    ) {
+        numbers[task.id] = task.number
+        contexts[task.number] = context
+        if let key = SubmissionKey(task) { keys[key] = task.number }
+        if let key = task.uniqueKey { uniqueKeys[key, default: []].append(task.number) }
+        if !dependencies.isEmpty {
+            edges[task.number] = dependencies.map { Edge(number: $0.number, isSatisfied: $0.isSatisfied) }
+            for dependency in dependencies { followers[dependency.number, default: []].append(task.number) }
+        }
+        store(task)
+        write([TaskEvent.Draft(.added, task: TaskSummary(task))], at: now)
+    }
+
+    func insert(_ batch: TaskBatch, at now: Timestamp) {
+        batches[batch.id] = batch
+        write([TaskEvent.Draft(.batchAdded, batch: batch)], at: now)
+    }
+
+    func write(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) {
+        let after = transition.task
+        store(after)
+        latest = max(latest, now)
+        note(transition.attempt, of: after, at: now)
+        write(transition.events, at: now)
+        countInBatch(after, was: before.status, at: now)
+        if after.status.isFinal { contexts[before.number]?.environment = nil }
+        if after.status == .completed { checkpoints[before.number] = nil }
+    }
+
+    func rewrite(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) {
+        write(transition, of: before, at: now)
+    }
+
+    func setContext(_ context: SubmissionContext, of task: BackgroundTask) { contexts[task.number] = context }
+
+    func dependencies(of task: BackgroundTask) -> [TaskDependency] {
+        (edges[task.number] ?? []).compactMap { edge in
+            tasks[edge.number].map {
+                TaskDependency(id: $0.id, number: $0.number, status: $0.status, isSatisfied: edge.isSatisfied)
+            }
+        }
+    }
+
+    func dependants(of task: BackgroundTask) -> [BackgroundTask] {
+        (followers[task.number] ?? []).filter { follower in
+            edges[follower]?.contains { $0.number == task.number && !$0.isSatisfied } ?? false
+        }.sorted().compactMap { tasks[$0] }
+    }
+
+    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) {
+        guard let index = edges[dependant.number]?.firstIndex(where: { $0.number == dependency.number })
+        else {
+            return
+        }
+        edges[dependant.number]?[index].isSatisfied = true
+    }
+
+    func wakeDue(at now: Timestamp) { latest = max(latest, now) }
+
+    private func isDue(_ task: BackgroundTask, at now: Timestamp) -> Bool {
+        task.holdCount == 0 && task.notBefore.map { $0 <= now } ?? true
+    }
+
+    func candidates(in lane: Lane, limit: Int, at now: Timestamp) -> [BackgroundTask] {
+        let due = pending.compactMap { tasks[$0] }.filter { $0.lane == lane && isDue($0, at: now) }
+        return Array(
+            due.sorted { ($1.priority, $0.turn, $0.number) < ($0.priority, $1.turn, $1.number) }.prefix(limit)
+        )
+    }
+
+    func claimed(_ task: BackgroundTask) -> ClaimedTask {
+        ClaimedTask(task: task, context: contexts[task.number], checkpoint: checkpoints[task.number])
+    }
+
+    func expired(limit: Int, at now: Timestamp) -> [BackgroundTask] {
+        let late = pending.compactMap { tasks[$0] }.filter { $0.deadline.map { $0 <= now } ?? false }
+        return Array(
+            late.sorted { ($0.deadline ?? now, $0.number) < ($1.deadline ?? now, $1.number) }.prefix(limit)
+        )
+    }
+
+    func schedule(_ name: String) -> Schedule? { schedules[name] }
+    func save(_ schedule: Schedule) { schedules[schedule.name] = schedule }
 }
 
 // MARK: Reading
@@ -261,9 +326,13 @@ extension MemoryState {
     }
 
     var pendingWork: PendingWork {
-        let waiting = pending.compactMap { tasks[$0] }.filter { $0.holdCount == 0 }
-        let due = waiting.compactMap(\.notBefore).filter { $0 > latest }.min()
-        return PendingWork(lanes: Set(waiting.map(\.lane)), nextDue: due)
+        let waiting = pending.compactMap { tasks[$0] }
+        let due = waiting.filter { $0.holdCount == 0 }.compactMap(\.notBefore).filter { $0 > latest }.min()
+        return PendingWork(
+            lanes: Set(waiting.map(\.lane)),
+            nextDue: due,
+            nextDeadline: waiting.compactMap(\.deadline).min()
+        )
     }
 
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }

@@ -1,0 +1,132 @@
+// Submissions as JSON: what clients send, and what a schedule keeps.
+
+extension NewTask {
+    /// Reads a submission.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field; a key that does not exist is an
+    ///   error too, so that a misspelt option is not silently without effect.
+    public init(submission json: JSONValue) throws {
+        guard let members = json.object else {
+            throw BelfryError(.invalidRequest, "A submission must be a JSON object.")
+        }
+        for key in members.keys where !Self.keys.contains(key) {
+            let hint =
+                NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
+            throw BelfryError(
+                .invalidRequest,
+                "A submission has no field '\(key)'\(hint)",
+                pointer: "/\(key)"
+            )
+        }
+        try self.init(json: json)
+        context = try json["context"].map(SubmissionContext.init(json:))
+    }
+
+    static let keys = [
+        "id", "featureId", "title", "params", "arguments", "userId", "origin", "notify", "labels", "priority",
+        "group", "needs", "notBefore", "delaySeconds", "stashed", "deadline", "timeoutSeconds", "after",
+        "maxAttempts", "onInterrupt", "idempotencyKey", "unique", "attemptTimeoutSeconds",
+        "idleTimeoutSeconds", "retry", "onDependencyFailure", "context",
+    ]
+
+    /// Reads ``json``, and the same members of an object that has others.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field.
+    public init(json: JSONValue) throws {
+        let reader = JSONReader(json, what: "submission")
+        self.init(featureID: try reader.string("featureId"), params: json["params"] ?? [:])
+        func optional<Value>(_ key: String, _ expected: String, _ read: (JSONValue) -> Value?) throws
+            -> Value?
+        {
+            guard let value = json[key], !value.isNull else { return nil }
+            guard let read = read(value) else { throw reader.error(key, expected) }
+            return read
+        }
+        id = try optional("id", "a UUID") { $0.string.flatMap { TaskID($0) } }
+        title = try optional("title", "a string", \.string) ?? ""
+        userID = try optional("userId", "a string", \.string) ?? ""
+        origin = try optional("origin", "a string", \.string)
+        notify =
+            try optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) } ?? .full
+        labels =
+            try optional("labels", "a list of strings") { value in
+                value.array.flatMap { items in
+                    items.allSatisfy { $0.string != nil } ? items.compactMap(\.string) : nil
+                }
+            } ?? []
+        priority = try optional("priority", "a whole number") { $0.int.map { Int(clamping: $0) } } ?? 0
+        group = try optional("group", "a string", \.string) ?? "default"
+        needs = try optional("needs", "an object such as {\"gpu\": 1}") { $0 }.map(TaskNeeds.init(json:))
+        notBefore = try optional("notBefore", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
+        delay = try reader.duration("delaySeconds", upTo: 315_360_000)
+        timeout = try reader.duration("timeoutSeconds", upTo: 315_360_000)
+        isStashed = try optional("stashed", "true or false", \.bool) ?? false
+        deadline = try optional("deadline", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
+        after =
+            try optional("after", "a list of task ids") { value in
+                value.array.flatMap { items in
+                    let ids = items.compactMap { $0.string.flatMap { TaskID($0) } }
+                    return ids.count == items.count ? ids : nil
+                }
+            } ?? []
+        unique = try optional("unique", "an object") { $0 }.map(UniqueRule.init(json:))
+        options = try TaskOptions(json: json)
+        maxAttempts = try optional("maxAttempts", "a whole number") { $0.int.map { Int(clamping: $0) } }
+        onInterrupt = try optional("onInterrupt", "rerun or fail") { $0.string.flatMap(InterruptPolicy.init) }
+        idempotencyKey = try optional("idempotencyKey", "a string", \.string)
+        batchID = try optional("batchId", "a UUID") { $0.string.flatMap { BatchID($0) } }
+    }
+
+    /// The submission as a client sends it.
+    public var json: JSONValue {
+        var object = JSONObject(minimumCapacity: 8)
+        object.set("id", id.map { .string($0.rawValue) })
+        object["featureId"] = .string(featureID)
+        if !title.isEmpty { object["title"] = .string(title) }
+        object["params"] = params
+        if !userID.isEmpty { object["userId"] = .string(userID) }
+        object.set("origin", origin.map { .string($0) })
+        if notify != .full { object["notify"] = .string(notify.rawValue) }
+        if !labels.isEmpty { object["labels"] = .array(labels.map { .string($0) }) }
+        if priority != 0 { object["priority"] = .int(Int64(priority)) }
+        if group != "default" { object["group"] = .string(group) }
+        object.set("needs", needs.map(\.json))
+        object.set("notBefore", notBefore.map { .string($0.description) })
+        object.set("delaySeconds", delay.map { .double($0.seconds) })
+        object.set("timeoutSeconds", timeout.map { .double($0.seconds) })
+        if isStashed { object["stashed"] = true }
+        object.set("deadline", deadline.map { .string($0.description) })
+        if !after.isEmpty { object["after"] = .array(after.map { .string($0.rawValue) }) }
+        object.set("unique", unique.map(\.json))
+        for (key, value) in options.json.object ?? [:] { object[key] = value }
+        object.set("maxAttempts", maxAttempts.map { .int(Int64($0)) })
+        object.set("onInterrupt", onInterrupt.map { .string($0.rawValue) })
+        object.set("idempotencyKey", idempotencyKey.map { .string($0) })
+        object.set("context", context?.json)
+        return .object(object)
+    }
+}
+
+extension SubmissionContext {
+    public var json: JSONValue {
+        var object: JSONObject = ["workingDirectory": .string(workingDirectory)]
+        object.set("umask", umask.map { .int(Int64($0)) })
+        if let environment {
+            var members = JSONObject(minimumCapacity: environment.count)
+            for key in environment.keys.sorted() { members.set(key, environment[key].map { .string($0) }) }
+            object["environment"] = .object(members)
+        }
+        return .object(object)
+    }
+
+    public init(json: JSONValue) throws {
+        let reader = JSONReader(json, what: "context")
+        let directory = try reader.string("workingDirectory")
+        guard directory.hasPrefix("/") else { throw reader.error("workingDirectory", "an absolute path") }
+        self.init(workingDirectory: directory, umask: json["umask"]?.int.flatMap { UInt32(exactly: $0) })
+        guard let members = json["environment"]?.object else { return }
+        var environment: [String: String] = [:]
+        for (key, value) in members { environment[key] = value.string }
+        self.environment = environment
+    }
+}

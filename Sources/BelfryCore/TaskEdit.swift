@@ -1,0 +1,41 @@
+// What may be changed about a task that waits.
+
+/// Changes to a pending task. What is nil stays as it is.
+public struct TaskEdit: Hashable, Sendable {
+    public var title: String?
+    /// All params, as a submission would have them.
+    public var params: JSONValue?
+    public var priority: Int?
+    public var group: String?
+    public var needs: TaskNeeds?
+    /// A time, or `.some(nil)` to start as soon as possible.
+    public var notBefore: Timestamp??
+    public var deadline: Timestamp??
+    public var labels: [String]?
+    public var maxAttempts: Int?
+    public var notify: NotifyPolicy?
+    public var options: TaskOptions?
+    /// Puts the task before all others of its lane and priority.
+    public var isFirst = false
+
+    public init() {}
+
+    public var isEmpty: Bool { self == TaskEdit() }
+
+    /// The task with these changes; its state is not looked at.
+    func applied(to task: BackgroundTask) -> BackgroundTask {
+        var task = task
+        task.title = title ?? task.title
+        task.params = params ?? task.params
+        task.priority = priority ?? task.priority
+        task.group = group ?? task.group
+        task.needs = needs ?? task.needs
+        task.labels = labels ?? task.labels
+        task.notify = notify ?? task.notify
+        task.options = options ?? task.options
+        if let notBefore { task.notBefore = notBefore }
+        if let deadline { task.deadline = deadline }
+        if let maxAttempts { task.maxAttempts = task.attempt + maxAttempts }
+        return task
+    }
+}

@@ -1,0 +1,132 @@
+// What a submitter may say about how a task is run, beside what it is. Most say nothing: stores keep
+// all of it in one column that is empty then.
+
+/// How a task is to be tried, timed and held.
+public struct TaskOptions: Hashable, Sendable {
+    /// Bounds on each attempt. Defaults to the feature's.
+    public var timeouts = TaskTimeouts()
+    /// When and whether failed attempts are tried again. Defaults to the feature's.
+    public var retry: RetryPolicy?
+    /// What becomes of the task when one that it comes after does not complete. Defaults to fail.
+    public var onDependencyFailure = DependencyPolicy.fail
+    /// The schedule that made the task. Defaults to none.
+    public var schedule: String?
+
+    public init() {}
+
+    public var isDefault: Bool { self == TaskOptions() }
+}
+
+/// How long attempts may take.
+public struct TaskTimeouts: Hashable, Sendable {
+    /// From an attempt's start to its end. Defaults to what the feature says: none unless declared.
+    public var attempt: Duration?
+    /// Without a sign of life: no progress and no line of output. Defaults to what the feature says.
+    public var idle: Duration?
+
+    public init(attempt: Duration? = nil, idle: Duration? = nil) {
+        self.attempt = attempt
+        self.idle = idle
+    }
+}
+
+/// What becomes of a task when one that it comes after failed or was cancelled.
+public enum DependencyPolicy: String, Sendable, CaseIterable {
+    /// It fails with the code `dependency_failed`, and so do those that come after it. Retrying what
+    /// failed brings them back.
+    case fail
+    /// It runs all the same: to clean up, or to report.
+    case run
+}
+
+extension TaskOptions {
+    /// Only what is set.
+    public var json: JSONValue {
+        var object = JSONObject()
+        object.set("attemptTimeoutSeconds", timeouts.attempt.map { .double($0.seconds) })
+        object.set("idleTimeoutSeconds", timeouts.idle.map { .double($0.seconds) })
+        object.set("retry", retry?.json)
+        if onDependencyFailure != .fail {
+            object["onDependencyFailure"] = .string(onDependencyFailure.rawValue)
+        }
+        object.set("schedule", schedule.map { .string($0) })
+        return .object(object)
+    }
+
+    /// Reads the members of ``json`` from an object that may have others.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field.
+    public init(json: JSONValue) throws {
+        let reader = JSONReader(json, what: "submission")
+        timeouts.attempt = try reader.duration("attemptTimeoutSeconds", upTo: 31_536_000)
+        timeouts.idle = try reader.duration("idleTimeoutSeconds", upTo: 31_536_000)
+        retry = try json["retry"].flatMap { $0.isNull ? nil : $0 }.map(RetryPolicy.init(json:))
+        if let value = json["onDependencyFailure"], !value.isNull {
+            guard let policy = value.string.flatMap(DependencyPolicy.init(rawValue:)) else {
+                throw reader.error("onDependencyFailure", "fail or run")
+            }
+            onDependencyFailure = policy
+        }
+        schedule = json["schedule"]?.string
+    }
+}
+
+extension RetryPolicy {
+    public var json: JSONValue {
+        var object: JSONObject = [
+            "maxAttempts": .int(Int64(maxAttempts)), "initialDelaySeconds": .double(initialDelay.seconds),
+            "multiplier": .double(multiplier), "maxDelaySeconds": .double(maxDelay.seconds),
+            "jitter": .double(jitter),
+        ]
+        if !retryOn.isEmpty { object["retryOn"] = .array(retryOn.map { .string($0) }) }
+        if !giveUpOn.isEmpty { object["giveUpOn"] = .array(giveUpOn.map { .string($0) }) }
+        return .object(object)
+    }
+
+    /// Reads ``json``; what is missing is the default.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field.
+    public init(json: JSONValue) throws {
+        self.init()
+        let reader = JSONReader(json, what: "retry policy")
+        guard json.object != nil else { throw reader.error("retry", "an object") }
+        if let value = json["maxAttempts"] {
+            guard let attempts = value.int, (1...1000).contains(attempts) else {
+                throw reader.error("maxAttempts", "a whole number from 1 to 1000")
+            }
+            maxAttempts = Int(attempts)
+        }
+        initialDelay = try reader.duration("initialDelaySeconds", upTo: 604_800) ?? initialDelay
+        maxDelay = try reader.duration("maxDelaySeconds", upTo: 2_592_000) ?? maxDelay
+        multiplier = try reader.number("multiplier", in: 1...100) ?? multiplier
+        jitter = try reader.number("jitter", in: 0...1) ?? jitter
+        retryOn = try reader.codes("retryOn")
+        giveUpOn = try reader.codes("giveUpOn")
+    }
+}
+
+extension JSONReader {
+    /// A duration in seconds; nil when there is none.
+    func duration(_ key: String, upTo limit: Double) throws -> Duration? {
+        try number(key, in: 0...limit).map { .milliseconds(Int64(($0 * 1000).rounded())) }
+    }
+
+    func number(_ key: String, in range: ClosedRange<Double>) throws -> Double? {
+        guard let value = self[key], !value.isNull else { return nil }
+        guard let number = value.double, range.contains(number) else {
+            throw error(key, "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// At most 32 error codes.
+    fileprivate func codes(_ key: String) throws -> [String] {
+        guard let value = self[key], !value.isNull else { return [] }
+        let codes = value.array?.compactMap(\.string) ?? []
+        guard codes.count == value.array?.count, codes.count <= 32, codes.allSatisfy({ $0.utf8.count <= 64 })
+        else {
+            throw error(key, "a list of at most 32 error codes")
+        }
+        return codes
+    }
+}

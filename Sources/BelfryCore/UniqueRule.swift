@@ -1,0 +1,102 @@
+// Tasks that must not be there twice: which ones count as the same, and what is done about it.
+
+/// Says that a task is not to be accepted beside another that does the same.
+///
+/// Two tasks do the same when feature, user and the chosen params are equal.
+public struct UniqueRule: Hashable, Sendable {
+    public enum Conflict: String, Sendable, CaseIterable {
+        /// The submission is refused with the code `conflict`.
+        case reject
+        /// The submission is answered with the task that is there.
+        case keep
+        /// The task that is there is cancelled, and the new one takes its place.
+        case replace
+    }
+
+    /// The params that count. Defaults to all of them.
+    public var params: [String]?
+    /// Only tasks that were made within this time count. Defaults to any age.
+    public var period: Duration?
+    /// Only tasks in these statuses count. Defaults to pending and processing.
+    public var statuses: Set<TaskStatus> = [.pending, .processing]
+    /// Defaults to reject.
+    public var onConflict = Conflict.reject
+
+    public init() {}
+
+    /// The key under which stores look for the same: a 128-bit FNV-1a digest of what must be equal.
+    public func key(of new: NewTask) -> String {
+        var digest = Digest()
+        digest.add(Array(new.featureID.utf8))
+        digest.add(Array(new.userID.utf8))
+        let chosen = params.map { names -> JSONValue in
+            var object = JSONObject()
+            for name in names.sorted() { object.set(name, new.params[name]) }
+            return .object(object)
+        }
+        digest.add((chosen ?? new.params).canonical.encoded)
+        return digest.text
+    }
+
+    /// Whether a stored task stands in the way of one that is made at `now`.
+    public func covers(_ task: BackgroundTask, at now: Timestamp) -> Bool {
+        statuses.contains(task.status) && (period.map { now.since(task.createdAt) < $0 } ?? true)
+    }
+
+    private struct Digest {
+        // http://www.isthe.com/chongo/tech/comp/fnv/: the 128-bit offset basis and prime.
+        private var value: UInt128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d
+
+        mutating func add(_ bytes: [UInt8]) {
+            for byte in bytes + [0xFF] {
+                value ^= UInt128(byte)
+                value &*= 0x0000_0000_0100_0000_0000_0000_0000_013B
+            }
+        }
+
+        var text: String {
+            let digits = String(value, radix: 16)
+            return String(repeating: "0", count: 32 - digits.count) + digits
+        }
+    }
+}
+
+extension UniqueRule {
+    public var json: JSONValue {
+        var object: JSONObject = ["onConflict": .string(onConflict.rawValue)]
+        object.set("params", params.map { .array($0.map { .string($0) }) })
+        object.set("periodSeconds", period.map { .double($0.seconds) })
+        object["statuses"] = .array(
+            TaskStatus.allCases.filter(statuses.contains).map { .string($0.rawValue) }
+        )
+        return .object(object)
+    }
+
+    /// Reads ``json``; what is missing is the default.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field.
+    public init(json: JSONValue) throws {
+        self.init()
+        let reader = JSONReader(json, what: "unique rule")
+        guard json.object != nil else { throw reader.error("unique", "an object") }
+        if let value = json["params"], !value.isNull {
+            let names = value.array?.compactMap(\.string) ?? []
+            guard names.count == value.array?.count else { throw reader.error("params", "a list of names") }
+            params = names
+        }
+        period = try reader.duration("periodSeconds", upTo: 315_360_000)
+        if let value = json["statuses"], !value.isNull {
+            let read = value.array?.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) } ?? []
+            guard !read.isEmpty, read.count == value.array?.count else {
+                throw reader.error("statuses", "a list of statuses, such as [\"pending\"]")
+            }
+            statuses = Set(read)
+        }
+        if let value = json["onConflict"], !value.isNull {
+            guard let conflict = value.string.flatMap(Conflict.init(rawValue:)) else {
+                throw reader.error("onConflict", "reject, keep or replace")
+            }
+            onConflict = conflict
+        }
+    }
+}
