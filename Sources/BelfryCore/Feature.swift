@@ -8,7 +8,8 @@
 ///
 /// Cancellation reaches `process` as Swift's own task cancellation; throw `CancellationError`
 /// when stopping because of it. Throw ``TaskFailure`` to say what went wrong and whether another
-/// attempt may help; any other error becomes a failure that is not retried.
+/// attempt may help, and ``TaskSnooze`` to be tried again later although nothing failed; any other error
+/// becomes a failure that is not retried.
 public protocol Feature: Sendable {
     var descriptor: FeatureDescriptor { get }
 
@@ -23,11 +24,17 @@ public protocol Feature: Sendable {
     /// - Throws: ``BelfryError`` with code `invalid_params` and a pointer to the parameter.
     func params(from arguments: [(key: String, value: String)]) throws -> JSONValue
 
+    /// Whether the feature keeps the attempt's timeouts (``FeatureContext/timeouts``) itself, because it can say
+    /// more about what it stopped. Defaults to false: the worker keeps them.
+    var keepsTimeouts: Bool { get }
+
     /// Does the work of one attempt.
     func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult
 }
 
 extension Feature {
+    public var keepsTimeouts: Bool { false }
+
     public func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue { params }
 
     /// Without a schema: a value that is JSON is taken as that, anything else as a string.
@@ -55,6 +62,10 @@ public struct FeatureDescriptor: Hashable, Sendable {
     public var onInterrupt = InterruptPolicy.rerun
     /// Attempts at once, or nil for as many as the worker has slots. Defaults to nil.
     public var concurrency: Int?
+    /// What each attempt occupies, unless a task says otherwise. Defaults to one slot.
+    public var needs = TaskNeeds()
+    /// Bounds on each attempt, unless a task says otherwise. Defaults to none.
+    public var timeouts = TaskTimeouts()
     /// Whether attempts get an output directory. Defaults to true; false saves a feature that
     /// makes no files the cost of it.
     public var makesFiles = true
@@ -79,8 +90,15 @@ public struct FeatureContext: Sendable {
     public let outputDirectory: String
     /// Where the submitter stood, if the client told.
     public let submission: SubmissionContext?
+    /// What an earlier attempt saved with ``saveCheckpoint(_:)``; nil when none did.
+    public var checkpoint: JSONValue?
+    /// Variables that say which devices are the attempt's, such as `CUDA_VISIBLE_DEVICES`.
+    public var deviceEnvironment: [String: String] = [:]
+    /// The bounds on this attempt, for features that keep them themselves.
+    public var timeouts = TaskTimeouts()
     private let onProgress: @Sendable (Double?, String?) -> Void
     private let onLog: @Sendable ([UInt8]) -> Void
+    private let onCheckpoint: @Sendable (JSONValue?) -> Void
 
     public init(
         taskID: TaskID,
@@ -91,7 +109,8 @@ public struct FeatureContext: Sendable {
         outputDirectory: String,
         submission: SubmissionContext? = nil,
         onProgress: @escaping @Sendable (Double?, String?) -> Void = { _, _ in },
-        onLog: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+        onLog: @escaping @Sendable ([UInt8]) -> Void = { _ in },
+        onCheckpoint: @escaping @Sendable (JSONValue?) -> Void = { _ in }
     ) {
         self.taskID = taskID
         self.number = number
@@ -102,6 +121,7 @@ public struct FeatureContext: Sendable {
         self.submission = submission
         self.onProgress = onProgress
         self.onLog = onLog
+        self.onCheckpoint = onCheckpoint
     }
 
     /// Says how far the work is. Cheap, and may be called as often as you like: only the newest
@@ -114,4 +134,24 @@ public struct FeatureContext: Sendable {
 
     /// Appends to the attempt's log, which `belfry log` shows.
     public func log(_ bytes: [UInt8]) { onLog(bytes) }
+
+    /// Keeps what the next attempt of this task is to know, in place of what was kept before; nil forgets it.
+    ///
+    /// Cheap, and may be called often: the newest is written soon, and in any case before the attempt's
+    /// outcome. A hub that is killed loses at most the last moments' worth. At most 1 MiB as JSON.
+    public func saveCheckpoint(_ checkpoint: JSONValue?) { onCheckpoint(checkpoint) }
+}
+
+/// Thrown by a feature that cannot go on now, for a reason that is no failure: a server is busy, a file is not
+/// there yet. The attempt does not count.
+public struct TaskSnooze: Error, Hashable, Sendable {
+    /// When another attempt may start, from now on.
+    public var delay: Duration
+    /// Why, for people.
+    public var message: String?
+
+    public init(for delay: Duration, _ message: String? = nil) {
+        self.delay = delay
+        self.message = message
+    }
 }

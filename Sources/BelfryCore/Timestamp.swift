@@ -12,6 +12,9 @@ public import Foundation
 public struct Timestamp: Hashable, Comparable, Sendable {
     public var milliseconds: Int64
 
+    /// Later than any time that is told.
+    public static let distantFuture = Timestamp(milliseconds: 253_402_300_799_999)  // The year 9999.
+
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     public init(_ date: Date) {

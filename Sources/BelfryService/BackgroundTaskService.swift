@@ -8,10 +8,11 @@ import Synchronization
 public final class BackgroundTaskService: TaskControl {
     public let features: FeatureRegistry
     public let files: TaskFiles
-    private let store: any TaskStore
-    private let worker: TaskWorker
-    private let ids: IDGenerator
-    private let clocks: Clocks
+    let store: any TaskStore
+    let worker: TaskWorker
+    let ids: IDGenerator
+    let clocks: Clocks
+    private let fairness: Fairness
     private let isClosed = Mutex(false)
 
     public init(
@@ -19,6 +20,7 @@ public final class BackgroundTaskService: TaskControl {
         features: FeatureRegistry,
         worker: TaskWorker,
         files: TaskFiles,
+        fairness: Fairness = .none,
         ids: IDGenerator = IDGenerator(),
         clocks: Clocks = Clocks()
     ) {
@@ -26,6 +28,7 @@ public final class BackgroundTaskService: TaskControl {
         self.features = features
         self.worker = worker
         self.files = files
+        self.fairness = fairness
         self.ids = ids
         self.clocks = clocks
     }
@@ -85,24 +88,76 @@ public final class BackgroundTaskService: TaskControl {
             }
         }
         let added = try await translated { try await store.add(accepted, batch: batch, at: now) }
-        worker.wake(Set(added.lazy.filter(\.isNew).map(\.task.lane)))
+        wake(for: added)
         return added
     }
 
+    func wake(for added: [AddedTask]) {
+        let new = added.lazy.filter(\.isNew).map(\.task)
+        worker.wake(
+            Set(new.map(\.lane)),
+            isTimed: new.contains { $0.notBefore != nil || $0.deadline != nil }
+        )
+        // What a unique rule replaced may still run.
+        if new.contains(where: { $0.uniqueKey != nil }) { worker.stopCancelled() }
+    }
+
     /// Checks a submission and fills in what the client left open.
-    private func accept(_ new: NewTask, batch: TaskBatch?, at now: Timestamp) throws -> AcceptedTask {
+    func accept(_ new: NewTask, batch: TaskBatch?, at now: Timestamp) throws -> AcceptedTask {
         try new.validate()
         let feature = try features.feature(new.featureID)
-        var new = new
+        var new = try completed(new, feature.descriptor, at: now)
+        if TaskReferences.isIn(new.params) {
+            try TaskReferences.check(new.params, dependencies: new.after.count)
+        }
         do { new.params = try feature.accept(new.params, from: new.context) } catch var error as BelfryError {
             error.pointer = error.pointer.map { "/params\($0)" }
             throw error
         }
         new.title = TaskTitle.make(for: new)
-        new.maxAttempts = new.maxAttempts ?? feature.descriptor.retry.maxAttempts
-        new.onInterrupt = new.onInterrupt ?? feature.descriptor.onInterrupt
         new.batchID = batch?.id ?? new.batchID
-        return AcceptedTask(id: new.id ?? ids.taskID(at: now), new: new)
+        return AcceptedTask(id: new.id ?? ids.taskID(at: now), new: new, flow: fairness.flow(of: new))
+    }
+
+    private func completed(_ new: NewTask, _ feature: FeatureDescriptor, at now: Timestamp) throws -> NewTask
+    {
+        guard worker.groups.accepts(new.group) else {
+            throw BelfryError(
+                .notAllowedNow,
+                "The group '\(new.group)' is being drained and takes no new tasks.",
+                fix: "Open it again: belfry group resume \(new.group)",
+                pointer: "/group"
+            )
+        }
+        var new = new
+        let needs = new.needs ?? feature.needs
+        if let lack = worker.configuration.capacity.lack(
+            for: needs,
+            slots: max(1, worker.configuration.concurrency)
+        ) {
+            throw BelfryError(
+                .invalidRequest,
+                "The task could never run here: \(lack).",
+                fix: "Ask for less, or set [resources] and worker.concurrency in the configuration.",
+                pointer: "/needs"
+            )
+        }
+        new.needs = needs
+        new.maxAttempts = new.maxAttempts ?? new.options.retry?.maxAttempts ?? feature.retry.maxAttempts
+        new.onInterrupt = new.onInterrupt ?? feature.onInterrupt
+        if let delay = new.delay { new.notBefore = max(new.notBefore ?? now, now.adding(delay)) }
+        if let timeout = new.timeout {
+            new.deadline = min(new.deadline ?? .distantFuture, now.adding(timeout))
+        }
+        if let deadline = new.deadline, deadline <= now {
+            throw BelfryError(
+                .invalidRequest,
+                "The deadline \(deadline) has passed already.",
+                fix: "Give a time in the future.",
+                pointer: "/deadline"
+            )
+        }
+        return new
     }
 
     // MARK: Reading
@@ -115,7 +170,22 @@ public final class BackgroundTaskService: TaskControl {
     public func events(of id: TaskID, limit: Int) async throws -> [EventRecord] {
         try await store.events(of: id, limit: limit)
     }
+    public func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]] {
+        try await store.dependencies(of: ids)
+    }
     public func storeStatus() async throws -> StoreStatus { try await store.status() }
+
+    /// Why each of `tasks` that is pending waits.
+    public func waitReasons(of tasks: [BackgroundTask]) async throws -> [TaskID: WaitReason] {
+        let held = tasks.filter { $0.status == .pending && $0.holdCount > 0 }.map(\.id)
+        let dependencies = held.isEmpty ? [:] : try await store.dependencies(of: held)
+        let occupancy = worker.occupancy
+        var reasons: [TaskID: WaitReason] = [:]
+        for task in tasks {
+            reasons[task.id] = worker.waitReason(of: task, after: dependencies[task.id] ?? [], occupancy)
+        }
+        return reasons
+    }
 
     /// Every task, newest first. Reads the whole store; ``tasks(_:)`` reads a page.
     public func allTasks() async throws -> [BackgroundTask] { try await all(TaskQuery()) }
@@ -146,18 +216,20 @@ public final class BackgroundTaskService: TaskControl {
     @discardableResult
     public func cancel(_ id: TaskID) async throws -> BackgroundTask {
         let task = try await translated { try await store.requestCancel(id, at: clocks.wall.now) }
-        if task.status == .processing { worker.cancel(id) }
+        // A pending one may have let go of others that run whatever became of it.
+        if task.status == .processing { worker.cancel(id) } else { worker.wake() }
         return task
     }
 
     @discardableResult
     public func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask {
         guard let task = try await store.task(id) else { throw Self.notFound(id) }
-        let budget = features[task.featureID]?.descriptor.retry.maxAttempts ?? 1
+        let budget =
+            task.options.retry?.maxAttempts ?? features[task.featureID]?.descriptor.retry.maxAttempts ?? 1
         let retried = try await translated {
             try await store.retry(id, attempts: budget, context: context, at: clocks.wall.now)
         }
-        worker.wake([retried.lane])
+        worker.wake([retried.lane], isTimed: retried.deadline != nil)
         return retried
     }
 
@@ -210,12 +282,12 @@ public final class BackgroundTaskService: TaskControl {
 
     // MARK: Errors
 
-    private static func notFound(_ id: TaskID) -> BelfryError {
+    static func notFound(_ id: TaskID) -> BelfryError {
         BelfryError(.notFound, "There is no task \(id).", fix: "See: belfry list")
     }
 
     /// The store's refusals in the words of people.
-    private func translated<Value>(_ work: () async throws -> Value) async throws -> Value {
+    func translated<Value>(_ work: () async throws -> Value) async throws -> Value {
         do { return try await work() } catch let error as TaskStoreError {
             switch error {
             case .notFound(let id): throw Self.notFound(id)

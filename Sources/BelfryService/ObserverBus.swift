@@ -123,7 +123,8 @@ public final class ObserverBus: Service {
         case .retrying, .interrupted, .snoozed, .completed, .failed, .cancelled, .removed:
             state.running.remove(task)
             state.latestProgress[task] = nil
-        case .added, .cancelRequested, .retried, .edited, .stashed, .released, .batchAdded, .batchFinished: break
+        case .added, .cancelRequested, .retried, .edited, .stashed, .released, .batchAdded, .batchFinished:
+            break
         }
     }
 

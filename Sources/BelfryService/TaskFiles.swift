@@ -40,6 +40,13 @@ public final class TaskFiles: Sendable {
         )
     }
 
+    /// What is free for results, in bytes; `Int64.max` when the file system does not say.
+    var freeSpace: Int64 {
+        var info = statvfs()
+        guard statvfs(resultsDirectory, &info) == 0 else { return .max }
+        return Int64(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))
+    }
+
     /// Makes the empty output directory of an attempt.
     func makeOutputDirectory(of claim: Claim) throws -> String {
         let task = taskDirectory(claim.taskID)

@@ -7,46 +7,67 @@ import Synchronization
 
 extension TaskWorker {
     /// Runs the attempt and reports its outcome. Never throws: every end is an outcome.
-    func runAttempt(_ claimed: ClaimedTask, stops: AsyncStream<StopReason>) async {
-        let outcome = await outcome(of: claimed, stops: stops)
+    func runAttempt(
+        _ claimed: ClaimedTask,
+        devices: [String: String],
+        stops: AsyncStream<StopReason>
+    ) async {
+        let outcome = await outcome(of: claimed, devices: devices, stops: stops)
         progress.end(claimed.task.id)
+        await checkpoints.end(claimed.task.id)
         if let outcome { await settle(Settlement(claim: claimed.claim, outcome: outcome)) }
         files.wake(claimed.task.id)
     }
 
     /// - Returns: nil when the lease was lost: there is nothing that may be written.
-    private func outcome(of claimed: ClaimedTask, stops: AsyncStream<StopReason>) async -> Settlement.Outcome?
-    {
+    private func outcome(
+        of claimed: ClaimedTask,
+        devices: [String: String],
+        stops: AsyncStream<StopReason>
+    ) async -> Settlement.Outcome? {
         let task = claimed.task
         // The plugin was removed between claim and start: given back until it is there again.
         guard let feature = features[task.featureID] else { return .interrupted }
+        let policy = task.options.retry ?? feature.descriptor.retry
         let log = files.makeLog(of: task.id, attempt: task.attempt)
         defer { log.close() }
         do {
-            let context = try makeContext(claimed, feature: feature, log: log)
-            let end = await withStops(stops) { try await feature.process(task.params, context) }
+            let params = try await params(of: task, for: feature)
+            let signs = SignsOfLife()
+            var context = try makeContext(claimed, feature: feature, log: log, signs: signs)
+            context.deviceEnvironment = devices
+            let bounds = AttemptBounds(task, context.timeouts, feature: feature, signs: signs, clocks: clocks)
+            let end = await withStops(stops, bounds) { [context] in try await feature.process(params, context)
+            }
             if case .success = end.result {
             } else if feature.descriptor.makesFiles {
                 files.removeOutput(of: claimed.claim)
             }
             if feature.descriptor.makesFiles { files.removeEmptyOutput(of: claimed.claim) }
-            return outcome(of: end, policy: feature.descriptor.retry, attempt: task.attempt)
+            return outcome(of: end, policy: policy, attempt: task.attempt)
         } catch {
-            return outcome(
-                of: End(result: .failure(error)),
-                policy: feature.descriptor.retry,
-                attempt: task.attempt
-            )
+            return outcome(of: End(result: .failure(error)), policy: policy, attempt: task.attempt)
         }
+    }
+
+    /// The params with what the tasks before this one made, checked again where they have changed.
+    private func params(of task: BackgroundTask, for feature: any Feature) async throws -> JSONValue {
+        guard TaskReferences.isIn(task.params) else { return task.params }
+        var earlier: [BackgroundTask] = []
+        for dependency in try await store.dependencies(of: [task.id])[task.id] ?? [] {
+            if let task = try await store.task(dependency.id) { earlier.append(task) }
+        }
+        return try feature.accept(try TaskReferences.resolved(task.params, from: earlier), from: nil)
     }
 
     private func makeContext(
         _ claimed: ClaimedTask,
         feature: any Feature,
-        log: AttemptLog
+        log: AttemptLog,
+        signs: SignsOfLife
     ) throws -> FeatureContext {
         let task = claimed.task
-        return FeatureContext(
+        var context = FeatureContext(
             taskID: task.id,
             number: task.number,
             featureID: task.featureID,
@@ -56,10 +77,22 @@ extension TaskWorker {
                 ? try files.makeOutputDirectory(of: claimed.claim) : "",
             submission: claimed.context,
             onProgress: { [progress] percent, message in
+                signs.show()
                 progress.report(task.id, percent: percent, message: message)
             },
-            onLog: { log.append($0) }
+            onLog: { log.append($0) },
+            onCheckpoint: { [checkpoints] in
+                signs.show()
+                checkpoints.note($0, of: claimed.claim)
+            }
         )
+        context.checkpoint = claimed.checkpoint
+        let own = feature.descriptor.timeouts
+        context.timeouts = TaskTimeouts(
+            attempt: task.options.timeouts.attempt ?? own.attempt,
+            idle: task.options.timeouts.idle ?? own.idle
+        )
+        return context
     }
 
     struct End: Sendable {
@@ -71,6 +104,7 @@ extension TaskWorker {
     /// Runs `work`, cancelling it when a reason to stop arrives.
     private func withStops(
         _ stops: AsyncStream<StopReason>,
+        _ bounds: AttemptBounds,
         _ work: @escaping @Sendable () async throws -> TaskResult
     ) async -> End {
         await withTaskGroup(of: End?.self) { group in
@@ -85,10 +119,17 @@ extension TaskWorker {
                 }
                 return nil
             }
+            for wait in bounds.waits {
+                group.addTask {
+                    guard let failure = await wait() else { return nil }
+                    return End(result: .failure(CancellationError()), reason: .timedOut(failure))
+                }
+            }
             var end = await group.next() ?? nil
             if let stop = end?.reason {
                 group.cancelAll()
-                end = await group.next() ?? nil
+                // The feature's own end is the one that has no reason; it may take its time.
+                while let next = await group.next() { if let next, next.reason == nil { end = next } }
                 end?.reason = stop
             }
             group.cancelAll()
@@ -103,12 +144,16 @@ extension TaskWorker {
         case (.success(let result), _): return .completed(result)
         case (.failure, .cancelled): return .cancelled
         case (.failure, .shutdown): return .interrupted
-        case (.failure(let error), nil):
-            return .failed(
-                Self.failure(from: error),
-                retryAfter: policy.delay(after: attempt, random: clocks.random())
-            )
+        case (.failure, .timedOut(let failure)): return failed(failure, policy, attempt)
+        case (.failure(let snooze as TaskSnooze), nil): return .snoozed(snooze.delay, snooze.message)
+        case (.failure(let error), nil): return failed(Self.failure(from: error), policy, attempt)
         }
+    }
+
+    private func failed(_ failure: TaskFailure, _ policy: RetryPolicy, _ attempt: Int) -> Settlement.Outcome {
+        var failure = failure
+        failure.isRetryable = policy.isRetryable(failure)
+        return .failed(failure, retryAfter: policy.delay(after: attempt, random: clocks.random()))
     }
 
     private static func failure(from error: any Error) -> TaskFailure {
@@ -128,7 +173,7 @@ extension TaskWorker {
         while true {
             do {
                 let task = try await store.settle(settlement, at: clocks.wall.now)
-                if task.status == .pending { wake([task.lane]) }
+                if task.status == .pending { wake([task.lane], isTimed: task.notBefore != nil) }
                 return
             } catch TaskStoreError.unavailable(let error) {
                 failures += 1

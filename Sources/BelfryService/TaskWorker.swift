@@ -16,23 +16,36 @@ public final class TaskWorker: Service {
         public var leaseTime = Duration.seconds(60)
         /// What a shutdown leaves for attempts to end by themselves. Defaults to 10 seconds.
         public var drainTime = Duration.seconds(10)
+        /// What there is beside slots. Defaults to one `gpu` and no devices.
+        public var capacity = Capacity()
+        /// Free space, in bytes, that must be left where results go; below it nothing new starts. Defaults to 0.
+        public var diskReserve: Int64 = 0
 
         public init() {}
     }
 
     /// Why an attempt is told to stop.
-    enum StopReason: Sendable { case cancelled, shutdown, leaseLost }
+    enum StopReason: Sendable, Equatable {
+        case cancelled, shutdown, leaseLost
+        case timedOut(TaskFailure)
+    }
 
     struct Running {
         var claimed: ClaimedTask
         var stop: AsyncStream<StopReason>.Continuation
+        var devices: [String: [String]]
     }
 
     struct State {
         var running: [TaskID: Running] = [:]
         var lanes: Set<Lane> = []
+        var devices: DevicePool
+        /// Tasks may wait for a time or have a deadline: the store is to be asked when.
+        var mayBeTimed = true
         /// The time for which a wake-up is set.
         var armedFor: Timestamp?
+        /// Nothing new starts: what is free where results go, in bytes, when last looked at.
+        var freeBelowReserve: Int64?
         var keepsLeases = false
         var isDraining = false
     }
@@ -45,11 +58,14 @@ public final class TaskWorker: Service {
     let clocks: Clocks
     let logger: Logger
     let progress: ProgressHub
-    let state = Mutex(State())
-    private let signals: AsyncStream<Void>
-    private let signal: AsyncStream<Void>.Continuation
+    let checkpoints: CheckpointKeeper
+    /// The groups that were set.
+    public let groups: GroupBook
+    let state: Mutex<State>
+    let signals: AsyncStream<Void>
+    let signal: AsyncStream<Void>.Continuation
     private let timerRequests: AsyncStream<@Sendable () async -> Void>
-    private let timers: AsyncStream<@Sendable () async -> Void>.Continuation
+    let timers: AsyncStream<@Sendable () async -> Void>.Continuation
 
     public init(
         id: WorkerID,
@@ -69,6 +85,9 @@ public final class TaskWorker: Service {
         self.clocks = clocks
         self.logger = logger
         progress = ProgressHub(store: store, bus: bus, clocks: clocks, logger: logger)
+        checkpoints = CheckpointKeeper(store: store, logger: logger)
+        groups = GroupBook(store: store)
+        state = Mutex(State(devices: DevicePool(configuration.capacity)))
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (timerRequests, timers) = AsyncStream.makeStream()
     }
@@ -77,9 +96,22 @@ public final class TaskWorker: Service {
     public var runningTasks: Int { state.withLock { $0.running.count } }
 
     /// Says that tasks may be due in `lanes`. Cheap; call it after each change that makes one pending.
-    public func wake(_ lanes: some Sequence<Lane> & Sendable = EmptyCollection<Lane>()) {
-        state.withLock { $0.lanes.formUnion(lanes) }
+    ///
+    /// - Parameter isTimed: one of them may wait for a time or have a deadline.
+    public func wake(
+        _ lanes: some Sequence<Lane> & Sendable = EmptyCollection<Lane>(),
+        isTimed: Bool = false
+    ) {
+        state.withLock { state in
+            state.lanes.formUnion(lanes)
+            if isTimed { state.mayBeTimed = true }
+        }
         signal.yield()
+    }
+
+    /// Says that anything may have changed: every lane is looked at again.
+    public func wakeAll() async throws {
+        wake(try await store.pendingWork().lanes, isTimed: true)
     }
 
     /// Stops the attempt that runs on `id`, if this worker has one.
@@ -87,13 +119,25 @@ public final class TaskWorker: Service {
         state.withLock { $0.running[id]?.stop }?.yield(.cancelled)
     }
 
+    /// Stops the attempts whose tasks were cancelled by a change to others, such as a unique rule.
+    func stopCancelled() {
+        guard state.withLock({ !$0.running.isEmpty }) else { return }
+        timers.yield {
+            for id in self.state.withLock({ Array($0.running.keys) }) {
+                if let task = try? await self.store.task(id), task.isCancelRequested { self.cancel(id) }
+            }
+        }
+    }
+
     /// Works until shutdown; then lets attempts end for a while and gives back the rest.
     public func run() async throws {
+        try await groups.load()
         try await rescue()
-        wake(try await store.pendingWork().lanes)
+        try await wakeAll()
         await withGracefulShutdownHandler {
             await withTaskGroup { group in
                 group.addTask { await self.progress.run() }
+                group.addTask { await self.checkpoints.run() }
                 group.addTask { await self.runTimers() }
                 group.addTask { await self.claimAndRun() }
                 // Only the claim loop ends by itself: at shutdown, when its attempts are over.
@@ -130,95 +174,9 @@ public final class TaskWorker: Service {
         }  // Leaving the group waits for the attempts still running.
     }
 
-    private func claimWhileFree(in group: inout DiscardingTaskGroup) async {
-        var failures = 0
-        while let request = claimRequest() {
-            do {
-                let claimed = try await store.claim(request, at: clocks.wall.now)
-                for task in claimed { start(task, in: &group) }
-                if claimed.count < request.slots {
-                    try await wakeWhenNextIsDue()
-                    return
-                }
-                failures = 0
-            } catch {
-                failures += 1
-                if failures == 1 {
-                    logger.error("cannot claim tasks; trying again", metadata: ["error": "\(error)"])
-                }
-                try? await clocks.sleep(Backoff.delay(failures, upTo: .seconds(5)))
-            }
-        }
-    }
-
-    /// What can be taken now; nil when there is no free slot.
-    private func claimRequest() -> ClaimRequest? {
-        state.withLock { state in
-            let slots = max(1, configuration.concurrency) - state.running.count
-            guard slots > 0, !state.isDraining, !Task.isCancelled else { return nil }
-            var free: [String: Int] = [:]
-            for running in state.running.values { free[running.claimed.task.featureID, default: 0] -= 1 }
-            var lanes: [Lane: Int] = [:]
-            // In random order, so that lanes that share a feature's limit all get their turn.
-            for lane in state.lanes.shuffled() {
-                guard let feature = features[lane.featureID] else { continue }
-                let limit = feature.descriptor.concurrency ?? .max / 2
-                let share = min(slots, limit + free[lane.featureID, default: 0])
-                guard share > 0 else { continue }
-                lanes[lane] = share
-                free[lane.featureID, default: 0] -= share
-            }
-            let lease = Lease(
-                bootID: clocks.lease.bootID,
-                expiresAt: clocks.lease.now + configuration.leaseTime
-            )
-            return lanes.isEmpty ? nil : ClaimRequest(worker: id, lease: lease, slots: slots, lanes: lanes)
-        }
-    }
-
-    private func start(_ claimed: ClaimedTask, in group: inout DiscardingTaskGroup) {
-        let (stops, stop) = AsyncStream.makeStream(of: StopReason.self, bufferingPolicy: .bufferingNewest(1))
-        let keepsLeases = state.withLock { state in
-            state.running[claimed.task.id] = Running(claimed: claimed, stop: stop)
-            defer { state.keepsLeases = true }
-            return state.keepsLeases
-        }
-        if !keepsLeases { timers.yield { await self.keepLeases() } }
-        progress.begin(claimed)
-        group.addTask {
-            await self.runAttempt(claimed, stops: stops)
-            self.state.withLock { _ = $0.running.removeValue(forKey: claimed.task.id) }
-            self.signal.yield()
-        }
-    }
-
-    /// Runs what waits for a time, beside the attempts, so that shutdown can cut it short.
-    private func runTimers() async {
-        await withDiscardingTaskGroup { group in
-            for await timer in timerRequests { group.addTask { await timer() } }
-        }
-    }
-
-    /// Wakes the claim loop when the next waiting task becomes due.
-    private func wakeWhenNextIsDue() async throws {
-        guard let due = try await store.pendingWork().nextDue else { return }
-        let isSooner = state.withLock { state in
-            if let armed = state.armedFor, armed <= due { return false }
-            state.armedFor = due
-            return true
-        }
-        guard isSooner else { return }
-        timers.yield {
-            // A millisecond more: a timer that fires early would find nothing due.
-            try? await self.clocks.sleep(max(.zero, due.since(self.clocks.wall.now)) + .milliseconds(1))
-            self.state.withLock { if $0.armedFor == due { $0.armedFor = nil } }
-            self.signal.yield()
-        }
-    }
-
     /// Extends the leases of running attempts and stops those that were lost, for as long as
     /// anything runs.
-    private func keepLeases() async {
+    func keepLeases() async {
         while (try? await clocks.sleep(configuration.leaseTime / 3)) != nil {
             let claims = state.withLock { state in
                 state.keepsLeases = !state.running.isEmpty
@@ -231,6 +189,13 @@ public final class TaskWorker: Service {
             )
             guard let lost = try? await store.extendLeases(claims, to: lease) else { continue }
             for claim in lost { state.withLock { $0.running[claim.taskID]?.stop }?.yield(.leaseLost) }
+        }
+    }
+
+    /// Runs what waits for a time, beside the attempts, so that shutdown can cut it short.
+    private func runTimers() async {
+        await withDiscardingTaskGroup { group in
+            for await timer in timerRequests { group.addTask { await timer() } }
         }
     }
 

@@ -1,0 +1,144 @@
+// Params that speak of the tasks before: `${task.result.path}` becomes the file that came out of it.
+
+import BelfryCore
+
+/// References among the strings of a task's params.
+///
+/// `${task.result.path}` is the first file of the task that this one comes after; `${task2.…}` speaks of the
+/// second one, and so on. Known are `.result.path`, `.result.paths` (a list, when the string is nothing but
+/// the reference), `.result.value` and members of it (`.result.value.width`), `.id`, `.number` and `.status`.
+enum TaskReferences {
+    /// Whether any string has a reference.
+    static func isIn(_ params: JSONValue) -> Bool {
+        switch params {
+        case .string(let text): text.contains("${task")
+        case .array(let items): items.contains(where: isIn)
+        case .object(let members): members.contains { isIn($0.value) }
+        default: false
+        }
+    }
+
+    /// Looks at references before anything is known of the tasks they speak of.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_params` when a reference is misspelt or speaks of no task.
+    static func check(_ params: JSONValue, dependencies: Int) throws {
+        _ = try replaced(params) { place, path in
+            guard (1...max(1, dependencies)).contains(place), dependencies > 0 else {
+                throw error(
+                    dependencies == 0
+                        ? "'${task…}' speaks of a task before this one, and it comes after none"
+                        : "'${task\(place)…}' speaks of task \(place), and this one comes after \(dependencies)",
+                    "Name the tasks before it: --after 12."
+                )
+            }
+            guard isKnown(path) else {
+                throw error(
+                    "'\(path.joined(separator: "."))' is nothing that a task has",
+                    "Use result.path, result.paths, result.value, id, number or status."
+                )
+            }
+            return .null
+        }
+    }
+
+    /// The params with every reference replaced.
+    ///
+    /// - Throws: ``TaskFailure`` `bad_reference` when a task does not have what is asked for.
+    static func resolved(_ params: JSONValue, from tasks: [BackgroundTask]) throws -> JSONValue {
+        try replaced(params) { place, path in
+            guard tasks.indices.contains(place - 1), let value = value(path, of: tasks[place - 1]) else {
+                let number =
+                    tasks.indices.contains(place - 1) ? "#\(tasks[place - 1].number)" : "task \(place)"
+                throw TaskFailure(
+                    "bad_reference",
+                    "\(number) has no '\(path.joined(separator: "."))' to take over.",
+                    fix: "See what it made: belfry show, then submit this one anew."
+                )
+            }
+            return value
+        }
+    }
+
+    private static func isKnown(_ path: [String]) -> Bool {
+        switch path.first {
+        case "id", "number", "status": path.count == 1
+        case "result":
+            switch path.dropFirst().first {
+            case "path", "paths": path.count == 2
+            case "value": true
+            default: false
+            }
+        default: false
+        }
+    }
+
+    private static func value(_ path: [String], of task: BackgroundTask) -> JSONValue? {
+        switch path.first {
+        case "id": return .string(task.id.rawValue)
+        case "number": return .int(task.number)
+        case "status": return .string(task.status.rawValue)
+        default: break
+        }
+        let paths = (task.result?.artifacts ?? []).compactMap { FileURI.path($0.uri) }
+        switch path.dropFirst().first {
+        case "path": return paths.first.map { .string($0) }
+        case "paths": return .array(paths.map { .string($0) })
+        default:
+            var value = task.result?.value
+            for key in path.dropFirst(2) { value = value?[key] }
+            return value
+        }
+    }
+
+    private static func replaced(_ params: JSONValue, _ value: (Int, [String]) throws -> JSONValue) throws
+        -> JSONValue
+    {
+        switch params {
+        case .string(let text): return try replaced(text, value)
+        case .array(let items): return .array(try items.map { try replaced($0, value) })
+        case .object(let members):
+            var object = JSONObject(minimumCapacity: members.count)
+            for (key, member) in members { object[key] = try replaced(member, value) }
+            return .object(object)
+        default: return params
+        }
+    }
+
+    /// A string that is one reference becomes its value, whatever kind that is; among other text it becomes
+    /// text.
+    private static func replaced(_ text: String, _ value: (Int, [String]) throws -> JSONValue) throws
+        -> JSONValue
+    {
+        var result = ""
+        var rest = text[...]
+        while let start = rest.firstRange(of: "${task") {
+            result += rest[..<start.lowerBound]
+            rest = rest[start.upperBound...]
+            guard let end = rest.firstIndex(of: "}") else {
+                throw error("A '${task' has no closing '}'", "Write it like ${task.result.path}.")
+            }
+            let found = try value(place(rest[..<end]), path(rest[..<end]))
+            rest = rest[rest.index(after: end)...]
+            if result.isEmpty, rest.isEmpty { return found }
+            result += found.string ?? found.text
+        }
+        return .string(result + rest)
+    }
+
+    private static func place(_ reference: Substring) throws -> Int {
+        let digits = reference.prefix { $0 != "." }
+        if digits.isEmpty { return 1 }
+        guard let place = Int(digits), place > 0 else {
+            throw error("'${task\(reference)}' is no reference", "Write it like ${task.result.path}.")
+        }
+        return place
+    }
+
+    private static func path(_ reference: Substring) -> [String] {
+        reference.split(separator: ".", omittingEmptySubsequences: false).dropFirst().map(String.init)
+    }
+
+    private static func error(_ message: String, _ fix: String) -> BelfryError {
+        BelfryError(.invalidParams, message + ".", fix: fix, pointer: "/params")
+    }
+}

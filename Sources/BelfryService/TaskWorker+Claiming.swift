@@ -1,0 +1,150 @@
+// What the worker takes on: as many tasks as there is room for, and a wake-up for the next that waits.
+
+import BelfryCore
+import Glibc
+import Logging
+import Synchronization
+
+extension TaskWorker {
+    /// Claims and starts tasks until there is no room or nothing is due.
+    func claimWhileFree(in group: inout DiscardingTaskGroup) async {
+        var failures = 0
+        while let request = claimRequest() {
+            do {
+                let claimed = try await store.claim(request, at: clocks.wall.now)
+                for task in claimed { start(task, in: &group) }
+                if claimed.reduce(0, { $0 + $1.task.needs.slots }) < request.slots {
+                    return try await attendToTimes()
+                }
+                failures = 0
+            } catch {
+                failures += 1
+                if failures == 1 {
+                    logger.error("cannot claim tasks; trying again", metadata: ["error": "\(error)"])
+                }
+                try? await clocks.sleep(Backoff.delay(failures, upTo: .seconds(5)))
+            }
+        }
+        if state.withLock({ $0.mayBeTimed && !$0.isDraining }) { try? await attendToTimes() }
+    }
+
+    /// What can be taken now; nil when there is no room for anything.
+    private func claimRequest() -> ClaimRequest? {
+        guard hasDiskSpace() else { return nil }
+        return state.withLock { state in
+            var slots = max(1, configuration.concurrency)
+            for running in state.running.values { slots -= running.claimed.task.needs.slots }
+            guard slots > 0, !state.isDraining, !Task.isCancelled else { return nil }
+            var request = ClaimRequest(worker: id, lease: newLease(), slots: slots, lanes: [:])
+            for lane in state.lanes where isOpen(lane) { request.lanes[lane] = slots }
+            guard !request.lanes.isEmpty else { return nil }
+            fillLimits(of: &request, state)
+            return request
+        }
+    }
+
+    func newLease() -> Lease {
+        Lease(bootID: clocks.lease.bootID, expiresAt: clocks.lease.now + configuration.leaseTime)
+    }
+
+    /// A lane whose tasks may start at all: what this machine can never give must not keep others waiting.
+    private func isOpen(_ lane: Lane) -> Bool {
+        features[lane.featureID] != nil && groups.starts(lane.group)
+            && (lane.needs.isDefault
+                || configuration.capacity.lack(for: lane.needs, slots: max(1, configuration.concurrency))
+                    == nil)
+    }
+
+    private func fillLimits(of request: inout ClaimRequest, _ state: State) {
+        request.resources = configuration.capacity.resources
+        for lane in request.lanes.keys {
+            if let limit = features[lane.featureID]?.descriptor.concurrency {
+                request.features[lane.featureID] = limit
+            }
+            if let limit = groups[lane.group].slots { request.groups[lane.group] = limit }
+        }
+        for running in state.running.values {
+            let task = running.claimed.task
+            request.features[task.featureID]? -= 1
+            request.groups[task.group]? -= task.needs.slots
+            for (name, amount) in task.needs.resources { request.resources[name]? -= amount }
+        }
+    }
+
+    private func start(_ claimed: ClaimedTask, in group: inout DiscardingTaskGroup) {
+        let (stops, stop) = AsyncStream.makeStream(of: StopReason.self, bufferingPolicy: .bufferingOldest(1))
+        let (devices, keepsLeases) = state.withLock { state in
+            let taken = state.devices.take(claimed.task.needs)
+            state.running[claimed.task.id] = Running(claimed: claimed, stop: stop, devices: taken)
+            defer { state.keepsLeases = true }
+            return (state.devices.environment(taken), state.keepsLeases)
+        }
+        if !keepsLeases { timers.yield { await self.keepLeases() } }
+        progress.begin(claimed)
+        group.addTask {
+            await self.runAttempt(claimed, devices: devices, stops: stops)
+            self.state.withLock { state in
+                guard let running = state.running.removeValue(forKey: claimed.task.id) else { return }
+                state.devices.giveBack(running.devices)
+            }
+            self.signal.yield()
+        }
+    }
+
+    // MARK: Times
+
+    /// Ends what is past its deadline, and sets a wake-up for the next task that waits for a time.
+    private func attendToTimes() async throws {
+        guard state.withLock({ $0.mayBeTimed }) else { return }
+        let now = clocks.wall.now
+        var work = try await store.pendingWork()
+        while let deadline = work.nextDeadline, deadline <= now {
+            if try await store.expire(limit: 500, at: now).isEmpty { break }
+            work = try await store.pendingWork()
+        }
+        guard let next = [work.nextDue, work.nextDeadline].compactMap({ $0 }).min() else {
+            return state.withLock { $0.mayBeTimed = false }
+        }
+        arm(next)
+    }
+
+    private func arm(_ next: Timestamp) {
+        let isSooner = state.withLock { state in
+            if let armed = state.armedFor, armed <= next { return false }
+            state.armedFor = next
+            return true
+        }
+        guard isSooner else { return }
+        timers.yield {
+            // A millisecond more: a timer that fires early would find nothing due.
+            try? await self.clocks.sleep(max(.zero, next.since(self.clocks.wall.now)) + .milliseconds(1))
+            self.state.withLock { if $0.armedFor == next { $0.armedFor = nil } }
+            self.signal.yield()
+        }
+    }
+
+    // MARK: Disk
+
+    /// Looks at the disk where results go; while it is too full, looks again every ten seconds.
+    private func hasDiskSpace() -> Bool {
+        guard configuration.diskReserve > 0 else { return true }
+        let free = files.freeSpace
+        let isEnough = free >= configuration.diskReserve
+        let wasEnough = state.withLock { state in
+            defer { state.freeBelowReserve = isEnough ? nil : free }
+            return state.freeBelowReserve == nil
+        }
+        guard !isEnough else { return true }
+        if wasEnough {
+            logger.warning(
+                "the disk is too full: nothing new starts",
+                metadata: ["free": "\(free)", "reserve": "\(configuration.diskReserve)"]
+            )
+        }
+        timers.yield {
+            try? await self.clocks.sleep(.seconds(10))
+            self.signal.yield()
+        }
+        return false
+    }
+}
