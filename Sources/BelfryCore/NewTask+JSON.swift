@@ -130,3 +130,54 @@ extension SubmissionContext {
         self.environment = environment
     }
 }
+
+extension TaskEdit {
+    private static let keys = [
+        "title", "params", "arguments", "priority", "group", "needs", "notBefore", "delaySeconds", "deadline",
+        "labels", "maxAttempts", "notify", "attemptTimeoutSeconds", "idleTimeoutSeconds", "retry",
+        "onDependencyFailure", "context",
+    ]
+
+    /// Reads what is to be changed about `task`: the members of a submission, with null for what is to be
+    /// taken away.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` naming the field.
+    public init(json: JSONValue, of task: BackgroundTask) throws {
+        self.init()
+        guard let members = json.object else {
+            throw BelfryError(.invalidRequest, "A change must be a JSON object.")
+        }
+        for key in members.keys where !Self.keys.contains(key) {
+            let hint =
+                NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
+            throw BelfryError(
+                .invalidRequest,
+                "A task has no field '\(key)' to change\(hint)",
+                pointer: "/\(key)"
+            )
+        }
+        var whole = members
+        whole["featureId"] = .string(task.featureID)
+        let new = try NewTask(json: .object(whole))
+        func has(_ key: String) -> Bool { members[key] != nil }
+        if has("title") { title = new.title }
+        if has("params") { params = new.params }
+        if has("priority") { priority = new.priority }
+        if has("group") { group = new.group }
+        if has("needs") { needs = new.needs ?? TaskNeeds() }
+        if has("labels") { labels = new.labels }
+        if has("maxAttempts") { maxAttempts = new.maxAttempts }
+        if has("notify") { notify = new.notify }
+        if has("notBefore") { notBefore = .some(new.notBefore) }
+        if has("deadline") { deadline = .some(new.deadline) }
+        delay = new.delay
+        try readOptions(members, of: task)
+    }
+
+    private mutating func readOptions(_ members: JSONObject, of task: BackgroundTask) throws {
+        var merged = task.options.json.object ?? [:]
+        let keys = ["attemptTimeoutSeconds", "idleTimeoutSeconds", "retry", "onDependencyFailure"]
+        for key in keys where members[key] != nil { merged[key] = members[key] }
+        if keys.contains(where: { members[$0] != nil }) { options = try TaskOptions(json: .object(merged)) }
+    }
+}

@@ -10,6 +10,8 @@ public struct TaskEdit: Hashable, Sendable {
     public var needs: TaskNeeds?
     /// A time, or `.some(nil)` to start as soon as possible.
     public var notBefore: Timestamp??
+    /// ``notBefore``, counted from the change. The service resolves it.
+    public var delay: Duration?
     public var deadline: Timestamp??
     public var labels: [String]?
     public var maxAttempts: Int?

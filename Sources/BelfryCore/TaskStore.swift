@@ -96,6 +96,11 @@ public protocol TaskStore: Sendable {
     /// - Returns: what was removed, at most `filter.limit`; call again until it is empty.
     func clear(_ filter: ClearFilter, at now: Timestamp) async throws -> [TaskSummary]
 
+    /// Forgets the oldest events that happened before `time`, at most `limit`. Readers that had not come so
+    /// far get a gap record.
+    /// - Returns: how many; call again until there are none.
+    func pruneEvents(before time: Timestamp, limit: Int) async throws -> Int
+
     /// How many tasks ``clear(_:at:)`` would remove without its limit.
     func countClearable(_ filter: ClearFilter) async throws -> Int
 

@@ -129,6 +129,26 @@ extension SQLiteTaskStore {
         )
     }
 
+    public func pruneEvents(before time: Timestamp, limit: Int) async throws -> Int {
+        try await writer.write { store in
+            // From the oldest on, as far as they are old: the log stays dense.
+            let last = try Int64.fetchOne(
+                store.db.cachedStatement(
+                    sql: """
+                        SELECT MAX(position) FROM (SELECT position, time FROM events ORDER BY position LIMIT ?)
+                        WHERE time < ?
+                        """
+                ),
+                arguments: [limit, time.milliseconds]
+            )
+            guard let last else { return 0 }
+            try store.db.cachedStatement(sql: "DELETE FROM events WHERE position <= ?").execute(arguments: [
+                last
+            ])
+            return store.db.changesCount
+        }
+    }
+
     public func saveGroup(_ group: TaskGroup) async throws {
         try await writer.write { try GroupRow.save(group, in: $0.db) }
     }

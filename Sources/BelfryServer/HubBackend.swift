@@ -18,6 +18,16 @@ public protocol HubBackend: TaskControl {
     func logPath(of id: TaskID, attempt: Int) -> String
     func logSignals(of id: TaskID) -> AsyncStream<Void>
     func clear(_ filter: ClearFilter) async throws -> Int
+    func countClearable(_ filter: ClearFilter) async throws -> Int
+    func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]]
+    /// Why each pending one waits: `{"for":…,"text":…}`.
+    func waitReasons(of tasks: [BackgroundTask]) async throws -> [TaskID: JSONValue]
+    func edit(_ id: TaskID, _ edit: TaskEdit, context: SubmissionContext?) async throws -> BackgroundTask
+    func setStashed(_ isStashed: Bool, _ id: TaskID) async throws -> BackgroundTask
+    func moveToFront(_ id: TaskID) async throws -> BackgroundTask
+    /// The groups that were set or have running tasks.
+    func groups() async throws -> JSONValue
+    func setGroup(_ name: String, slots: Int??, state: TaskGroup.State?) async throws -> TaskGroup
 
     /// The newest event; taken before a task is read, it is a place to subscribe from without a gap.
     var newestEvent: EventCursor { get }

@@ -63,6 +63,8 @@ public struct HubServer: Service {
         let router = Router(context: HubContext.self)
         router.add(middleware: ProblemMiddleware())
         TaskRoutes(backend: backend).add(to: router)
+        TaskChangeRoutes(backend: backend).add(to: router)
+        GroupRoutes(backend: backend).add(to: router)
         EventRoutes(backend: backend).add(to: router)
         HubRoutes(backend: backend).add(to: router)
         return router

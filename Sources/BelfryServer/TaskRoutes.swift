@@ -13,14 +13,9 @@ struct TaskRoutes {
         router.post("/v1/batches") { request, _ in try await submitBatch(request) }
         router.get("/v1/batches/:id") { _, context in try await batch(context) }
         router.get("/v1/tasks") { request, _ in try await list(request) }
-        router.post("/v1/tasks:bulk") { request, _ in try await bulk(request) }
         router.get("/v1/tasks/:task") { _, context in try await show(context) }
         router.get("/v1/tasks/:task/attempts") { _, context in try await attempts(context) }
         router.get("/v1/tasks/:task/events") { request, context in try await events(request, context) }
-        router.post("/v1/tasks/:task/cancel") { _, context in
-            Response(json: try await backend.cancel(try await find(context).id).json)
-        }
-        router.post("/v1/tasks/:task/retry") { request, context in try await retry(request, context) }
     }
 
     private static let cursorHeader = HTTPField.Name("Belfry-Cursor")!
@@ -33,35 +28,38 @@ struct TaskRoutes {
 
     private func submit(_ request: Request) async throws -> Response {
         let cursor = backend.newestEvent
-        let added = try await backend.add(try newTask(try await request.json(upTo: Limits.task)))
+        let added = try await backend.add(try await newTask(try await request.json(upTo: Limits.task)))
         var headers = cursorHeaders(cursor)
         headers[.location] = "/v1/tasks/\(added.task.id)"
         return Response(json: added.task.json, status: added.isNew ? .created : .ok, headers: headers)
     }
 
     /// A submission whose params may be command-line arguments instead: `"arguments": [["key","value"], …]`.
-    private func newTask(_ json: JSONValue) throws -> NewTask {
-        var new = try NewTask(submission: json)
+    func newTask(_ json: JSONValue) async throws -> NewTask {
+        var new = try NewTask(submission: try await withTaskIDs(json))
         guard let arguments = json["arguments"] else { return new }
-        guard json["params"] == nil, let pairs = arguments.array else {
+        guard json["params"] == nil else {
             throw BelfryError(.invalidRequest, "Give either params or arguments.", pointer: "/arguments")
         }
-        new.params = try backend.params(
-            of: new.featureID,
-            from: try pairs.map { pair in
-                guard let pair = pair.array, pair.count == 2, let key = pair[0].string,
-                    let value = pair[1].string
-                else {
-                    throw BelfryError(
-                        .invalidRequest,
-                        "Each argument must be [key, value].",
-                        pointer: "/arguments"
-                    )
-                }
-                return (key, value)
-            }
-        )
+        new.params = try backend.params(of: new.featureID, from: try ArgumentPairs.read(arguments))
         return new
+    }
+
+    /// The tasks that a submission comes after may be named by number or as `last`, as everywhere.
+    private func withTaskIDs(_ json: JSONValue) async throws -> JSONValue {
+        guard let names = json["after"]?.array, var object = json.object else { return json }
+        var ids: [JSONValue] = []
+        for name in names {
+            let text = name.string ?? name.text
+            // An id may be of a task that comes with this one.
+            if let id = TaskID(text) {
+                ids.append(.string(id.rawValue))
+            } else {
+                ids.append(.string(try await backend.find(text).id.rawValue))
+            }
+        }
+        object["after"] = .array(ids)
+        return .object(object)
     }
 
     private func submitBatch(_ request: Request) async throws -> Response {
@@ -70,8 +68,10 @@ struct TaskRoutes {
             throw BelfryError(.invalidRequest, "A batch needs a list 'tasks'.", pointer: "/tasks")
         }
         let cursor = backend.newestEvent
-        let tasks = try submissions.enumerated().map { index, submission in
-            do { return try newTask(submission) } catch var error as BelfryError {
+        var tasks: [NewTask] = []
+        tasks.reserveCapacity(submissions.count)
+        for (index, submission) in submissions.enumerated() {
+            do { tasks.append(try await newTask(submission)) } catch var error as BelfryError {
                 error.message = "Task \(index + 1) of \(submissions.count): \(error.message)"
                 error.pointer = "/tasks/\(index)\(error.pointer ?? "")"
                 throw error
@@ -129,16 +129,25 @@ struct TaskRoutes {
             query.beforeNumber = number
         }
         let page = try await backend.tasks(query)
-        var object: JSONObject = [
-            "tasks": .array(page.tasks.map(\.json)), "asOf": .string(page.asOf.description),
-        ]
+        let reasons = try await backend.waitReasons(of: page.tasks)
+        let tasks = page.tasks.map { task -> JSONValue in
+            guard let reason = reasons[task.id], var object = task.json.object else { return task.json }
+            object["waiting"] = reason
+            return .object(object)
+        }
+        var object: JSONObject = ["tasks": .array(tasks), "asOf": .string(page.asOf.description)]
         object.set("nextCursor", page.nextBefore.map { .string(String($0)) })
         return Response(json: .object(object))
     }
 
     private func show(_ context: HubContext) async throws -> Response {
         let cursor = backend.newestEvent
-        return Response(json: try await find(context).json, headers: cursorHeaders(cursor))
+        let task = try await find(context)
+        var object = task.json.object ?? [:]
+        let dependencies = try await backend.dependencies(of: [task.id])[task.id] ?? []
+        if !dependencies.isEmpty { object["after"] = .array(dependencies.map(\.json)) }
+        object.set("waiting", try await backend.waitReasons(of: [task])[task.id])
+        return Response(json: .object(object), headers: cursorHeaders(cursor))
     }
 
     private func attempts(_ context: HubContext) async throws -> Response {
@@ -155,57 +164,6 @@ struct TaskRoutes {
     /// The task that the path names: by id, by number, or `last`.
     func find(_ context: HubContext) async throws -> BackgroundTask {
         try await backend.find(try context.name("task"))
-    }
-
-    // MARK: Changing
-
-    private func retry(_ request: Request, _ context: HubContext) async throws -> Response {
-        let json = try await request.json(upTo: Limits.task)
-        let submission = try json["context"].map(SubmissionContext.init(json:))
-        return Response(json: try await backend.retry(try await find(context).id, context: submission).json)
-    }
-
-    /// `{"action":"remove","filter":{"statuses":[…],"finishedBefore":…,"tasks":[…]}}`
-    private func bulk(_ request: Request) async throws -> Response {
-        let json = try await request.json(upTo: Limits.task)
-        guard json["action"]?.string == "remove" else {
-            throw BelfryError(.invalidRequest, "The action must be 'remove'.", pointer: "/action")
-        }
-        let filter = try await clearFilter(json["filter"] ?? [:])
-        return Response(json: ["removed": .int(Int64(try await backend.clear(filter)))])
-    }
-
-    /// What narrows the filter must be understood or refused: passed over, it would remove more.
-    private func clearFilter(_ json: JSONValue) async throws -> ClearFilter {
-        func refusal(_ key: String, _ rule: String) -> BelfryError {
-            BelfryError(.invalidRequest, rule, pointer: "/filter/\(key)")
-        }
-        var filter = ClearFilter()
-        if let value = json["statuses"] {
-            let statuses = value.array?.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) } ?? []
-            guard statuses.count == value.array?.count, statuses.allSatisfy(\.isFinal) else {
-                throw refusal("statuses", "Only completed, failed and cancelled tasks can be removed.")
-            }
-            filter.statuses = Set(statuses)
-        }
-        if let value = json["finishedBefore"] {
-            guard let time = value.string.flatMap({ Timestamp($0) }) else {
-                throw refusal(
-                    "finishedBefore",
-                    "'finishedBefore' must be a time such as 2026-11-23T20:02:46Z."
-                )
-            }
-            filter.finishedBefore = time
-        }
-        if let value = json["tasks"] {
-            guard let names = value.array else {
-                throw refusal("tasks", "'tasks' must be a list of ids or numbers.")
-            }
-            var ids: [TaskID] = []
-            for name in names { ids.append(try await backend.find(name.string ?? name.text).id) }
-            filter.ids = ids
-        }
-        return filter
     }
 }
 

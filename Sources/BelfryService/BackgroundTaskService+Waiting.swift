@@ -23,6 +23,8 @@ extension BackgroundTaskService {
         -> TaskEdit
     {
         var edit = edit
+        if let delay = edit.delay { edit.notBefore = .some(clocks.wall.now.adding(delay)) }
+        edit.delay = nil
         var new = NewTask(featureID: task.featureID, params: edit.params ?? task.params)
         new.title = edit.title ?? task.title
         new.priority = edit.priority ?? task.priority
@@ -88,6 +90,9 @@ extension BackgroundTaskService {
         worker.wake()
         return group
     }
+
+    /// How many slots each group uses now.
+    public var usedSlots: [String: Int] { worker.occupancy.groups }
 
     /// How many tasks ``clear(_:)`` would remove.
     public func countClearable(_ filter: ClearFilter) async throws -> Int {

@@ -269,11 +269,17 @@ public final class BackgroundTaskService: TaskControl {
     public func clear(_ filter: ClearFilter) async throws -> Int {
         var count = 0
         while true {
-            let removed = try await translated { try await store.clear(filter, at: clocks.wall.now) }
-            for task in removed { files.removeAll(of: task) }
-            count += removed.count
-            if removed.count < filter.limit { return count }
+            let removed = try await clear(once: filter)
+            count += removed
+            if removed < filter.limit { return count }
         }
+    }
+
+    /// Removes at most `filter.limit` of them.
+    func clear(once filter: ClearFilter) async throws -> Int {
+        let removed = try await translated { try await store.clear(filter, at: clocks.wall.now) }
+        for task in removed { files.removeAll(of: task) }
+        return removed.count
     }
 
     /// Removes every completed task.

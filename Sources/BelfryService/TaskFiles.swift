@@ -47,6 +47,19 @@ public final class TaskFiles: Sendable {
         return Int64(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))
     }
 
+    /// What all results take together, in bytes, as their files say.
+    func resultsSize() -> Int64 {
+        let manager = FileManager.default
+        guard let paths = try? manager.subpathsOfDirectory(atPath: resultsDirectory) else { return 0 }
+        return paths.reduce(0) { total, path in
+            var info = stat()
+            guard lstat("\(resultsDirectory)/\(path)", &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+                return total
+            }
+            return total + Int64(info.st_size)
+        }
+    }
+
     /// Makes the empty output directory of an attempt.
     func makeOutputDirectory(of claim: Claim) throws -> String {
         let task = taskDirectory(claim.taskID)

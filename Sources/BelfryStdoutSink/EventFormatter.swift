@@ -61,6 +61,10 @@ public struct EventFormatter: Sendable {
         case .failed: ("✗", "failed", .red)
         case .cancelled: ("◼", "cancelled", .gray)
         case .retried: ("○", "retried", .amber)
+        case .snoozed: ("○", "snoozed", .amber)
+        case .edited: ("○", "edited", .gray)
+        case .stashed: ("○", "stashed", .gray)
+        case .released: ("○", "released", .amber)
         case .removed: ("−", "removed", .gray)
         case .batchAdded: ("○", "added", .amber)
         case .batchFinished: ("✓", "finished", .green)
@@ -87,6 +91,11 @@ public struct EventFormatter: Sendable {
                 event.draft.notBefore.map { "in \(Self.seconds(max(.zero, $0.since(event.time)))), " } ?? ""
             let of = event.task.map { "after attempt \($0.attempt) of \($0.maxAttempts): " } ?? ""
             return wait + of + Terminal.visible(event.draft.error?.message ?? "")
+        case .snoozed:
+            let wait =
+                event.draft.notBefore.map { Self.seconds(max(.zero, $0.since(event.time))) } ?? "a while"
+            let why = event.draft.error.map { ": " + Terminal.visible($0.message) } ?? ""
+            return "for \(wait)\(why)  \(title)"
         case .started:
             return (event.task.map { $0.attempt > 1 ? "attempt \($0.attempt)  " : "" } ?? "") + title
         default: return title

@@ -13,7 +13,7 @@ public final class FaultyTaskStore: TaskStore {
             requestCancel
         case retry, edit, setStashed, expire, saveCheckpoint, dependencies, groups, saveGroup, schedules,
             saveSchedule, removeSchedule, fire
-        case rescue, clear, events, cursor, saveCursor, park, parkedEvents, close
+        case rescue, clear, pruneEvents, events, cursor, saveCursor, park, parkedEvents, close
     }
 
     public enum Fault: Sendable {
@@ -216,6 +216,10 @@ extension FaultyTaskStore {
 
     public func countClearable(_ filter: ClearFilter) async throws -> Int {
         try await run(.read) { try await base.countClearable(filter) }
+    }
+
+    public func pruneEvents(before time: Timestamp, limit: Int) async throws -> Int {
+        try await run(.pruneEvents) { try await base.pruneEvents(before: time, limit: limit) }
     }
 
     public func groups() async throws -> [TaskGroup] { try await run(.groups) { try await base.groups() } }

@@ -42,8 +42,8 @@ public final class InMemoryTaskStore: TaskStore {
     private func change<Value: Sendable>(_ body: (MemoryState) throws -> Value) throws -> Value {
         let (value, hasEvents) = try state.withLock { state in
             try state.requireOpen()
-            let before = state.events.count
-            return (try body(state), state.events.count > before)
+            let before = state.cursor.position
+            return (try body(state), state.cursor.position > before)
         }
         if hasEvents { didCommitEvents?() }
         return value
@@ -101,6 +101,10 @@ extension InMemoryTaskStore {
     public func groups() throws -> [TaskGroup] { try read { $0.groups.values.sorted { $0.name < $1.name } } }
     public func schedules() throws -> [Schedule] {
         try read { $0.schedules.values.sorted { $0.name < $1.name } }
+    }
+
+    public func pruneEvents(before time: Timestamp, limit: Int) throws -> Int {
+        try change { $0.pruneEvents(before: time, limit: limit) }
     }
 
     public func saveGroup(_ group: TaskGroup) throws {

@@ -30,8 +30,9 @@ final class MemoryState {
     var schedules: [String: Schedule] = [:]
     var cursors: [String: EventCursor] = [:]
     var parked: [String: [Int64: ParkedEvent]] = [:]
-    /// Position 1 is at index 0: no event is ever dropped.
     private(set) var events: [EventRecord] = []
+    /// Events that were pruned: the position of the first that is left is one more.
+    private var pruned: Int64 = 0
     private var keys: [SubmissionKey: Int64] = [:]
     private var uniqueKeys: [String: [Int64]] = [:]
     /// What each task comes after, in the order of its submission.
@@ -65,6 +66,7 @@ final class MemoryState {
         cursors = other.cursors
         parked = other.parked
         events = other.events
+        pruned = other.pruned
         keys = other.keys
         uniqueKeys = other.uniqueKeys
         edges = other.edges
@@ -106,6 +108,14 @@ final class MemoryState {
         }
     }
 
+    func pruneEvents(before time: Timestamp, limit: Int) -> Int {
+        let old = events.prefix(limit).lastIndex { (try? $0.event().time).map { $0 < time } ?? false }
+        guard let old else { return 0 }
+        events.removeFirst(old + 1)
+        pruned += Int64(old + 1)
+        return old + 1
+    }
+
     private func countInBatch(_ task: BackgroundTask, was status: TaskStatus, at now: Timestamp) {
         guard let id = task.batchID, let batch = batches[id], task.status != status else { return }
         let (moved, drafts) = batch.moving(from: status, to: task.status)
@@ -116,7 +126,7 @@ final class MemoryState {
     private func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) {
         latest = max(latest, now)
         for draft in drafts {
-            let cursor = EventCursor(epoch: epoch, position: Int64(events.count) + 1)
+            let cursor = EventCursor(epoch: epoch, position: cursor.position + 1)
             events.append(EventRecord(TaskEvent(cursor: cursor, time: now, draft: draft)))
         }
     }
@@ -312,12 +322,12 @@ extension MemoryState: TaskTransaction {
 // MARK: Reading
 
 extension MemoryState {
-    var cursor: EventCursor { EventCursor(epoch: epoch, position: Int64(events.count)) }
+    var cursor: EventCursor { EventCursor(epoch: epoch, position: pruned + Int64(events.count)) }
 
     var status: StoreStatus {
         StoreStatus(
             epoch: epoch,
-            oldest: 1,
+            oldest: pruned + 1,
             newest: cursor.position,
             counts: tasks.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 },
             engine: "memory",
@@ -349,11 +359,11 @@ extension MemoryState {
     }
 
     func events(after position: Int64, limit: Int) -> EventPage {
-        let start = min(max(position, 0), cursor.position)
+        let start = min(max(position, pruned), cursor.position)
         return EventPage(
             epoch: epoch,
-            events: Array(events[Int(start)...].prefix(limit)),
-            oldest: 1,
+            events: Array(events[Int(start - pruned)...].prefix(limit)),
+            oldest: pruned + 1,
             newest: cursor.position
         )
     }

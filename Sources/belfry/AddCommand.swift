@@ -8,7 +8,11 @@ struct AddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
         abstract: "Submits a task and prints its number and id.",
-        usage: "belfry add FEATURE key=value …\nbelfry add -- COMMAND ARG…"
+        usage: """
+            belfry add FEATURE key=value …
+            belfry add -- COMMAND ARG…
+            belfry add FEATURE key=value … --then FEATURE image='${task.result.path}' …
+            """
     )
 
     @OptionGroup var options: SubmissionOptions
@@ -16,9 +20,21 @@ struct AddCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
+        if !options.then.isEmpty { return try addChain(session) }
         let answer = try session.submit("POST", "/v1/tasks", body: try options.submission(session)).answer
         if json { return Output.json(answer) }
-        let reader = JSONReader(answer, what: "task")
+        try Self.printName(of: answer)
+    }
+
+    private func addChain(_ session: Session) throws {
+        let body: JSONValue = ["tasks": .array(try options.chain(session))]
+        let answer = try session.submit("POST", "/v1/batches", body: body).answer
+        if json { return Output.json(answer) }
+        for task in answer["tasks"]?.array ?? [] { try Self.printName(of: task) }
+    }
+
+    private static func printName(of task: JSONValue) throws {
+        let reader = JSONReader(task, what: "task")
         Output.line("\(try reader.int("number"))\t\(try reader.string("id"))")
     }
 }

@@ -32,6 +32,12 @@ struct BatchCommand: ParsableCommand {
     )
     var each: String?
     @Option(help: "What the batch is called.") var title: String?
+    @OptionGroup var settings: TaskSettings
+    @OptionGroup var rules: SubmissionRules
+    @Option(
+        help: ArgumentHelp("The program that submits, by its desktop id.", valueName: "desktop-id")
+    )
+    var origin: String?
     @Flag(help: "Print the answer as JSON.") var json = false
     @Flag(help: "Wait for all of them.") var wait = false
 
@@ -48,12 +54,16 @@ struct BatchCommand: ParsableCommand {
     func run() throws {
         let session = Session()
         let context = session.context(withEnvironment: feature == "shell").json
+        var shared = try settings.members()
+        for (key, value) in try rules.members() { shared[key] = value }
+        shared.set("origin", origin.map { .string($0) })
         let tasks = try pairs().map { params -> JSONValue in
             var task: JSONObject = ["featureId": .string(feature)]
             switch params {
             case .object: task["params"] = merged(params)
             default: task["arguments"] = params
             }
+            for (key, value) in shared { task[key] = value }
             task["context"] = context
             return .object(task)
         }

@@ -18,8 +18,9 @@ struct Belfry: ParsableCommand {
         version: BelfryVersion.current,
         subcommands: [
             RunCommand.self, AddCommand.self, BatchCommand.self, ListCommand.self, ShowCommand.self,
-            LogCommand.self,
-            WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self, TailCommand.self,
+            LogCommand.self, WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self,
+            EditCommand.self, MoveCommand.self, StashCommand.self, ReleaseCommand.self, PauseCommand.self,
+            ResumeCommand.self, GroupCommand.self, TailCommand.self,
             FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
             DoctorCommand.self, SummaryCommand.self,
         ],
@@ -71,7 +72,9 @@ enum Synonyms {
         "kill": "cancel", "rm": "clear", "remove": "clear", "clean": "clear", "follow": "log -f",
         "ls": "list",
         "logs": "log", "restart": "retry (a task), or stop (the hub)", "start": "run", "submit": "add",
-        "enqueue": "add", "ps": "list", "events": "tail", "watch": "tail", "features": "feature list",
+        "enqueue": "release (a stashed task), or add", "ps": "list", "parallel": "group set NAME --slots N",
+        "switch": "move", "hold": "stash", "unhold": "release", "cron": "schedule", "events": "tail",
+        "watch": "tail", "features": "feature list",
         "plugins": "plugin list", "sinks": "sink list",
     ]
 

@@ -4,16 +4,46 @@ import ArgumentParser
 import BelfryAPI
 import BelfryCore
 
+/// Which tasks a command means, when they are not named.
+struct TaskSelection: ParsableArguments {
+    @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String] = []
+    @Option(help: "Of this batch, by its id.") var batch: String?
+    @Option(help: "Of this feature.") var feature: String?
+    @Option(help: "With this label.") var label: String?
+
+    var isFiltered: Bool { batch != nil || feature != nil || label != nil }
+
+    /// The filter of a bulk request.
+    var filter: JSONObject {
+        var object = JSONObject()
+        object.set("batch", batch.map { .string($0) })
+        object.set("feature", feature.map { .string($0) })
+        object.set("label", label.map { .string($0) })
+        return object
+    }
+}
+
 struct CancelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
         abstract: "Cancels tasks: pending ones at once, running ones as soon as they stop."
     )
 
-    @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String]
+    @OptionGroup var selection: TaskSelection
+    @Flag(help: "Everything that is not final.") var all = false
+    @Flag(help: "Only say how many there are.") var dryRun = false
+
+    func validate() throws {
+        guard !selection.tasks.isEmpty || selection.isFiltered || all else {
+            throw ValidationError("Name tasks, or choose them with --batch, --feature, --label or --all.")
+        }
+    }
 
     func run() throws {
-        try Change.each(tasks) { session, name in
+        if selection.tasks.isEmpty {
+            return try Change.many("cancel", selection.filter, "cancelled", isDryRun: dryRun)
+        }
+        try Change.each(selection.tasks) { session, name in
             let answer = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
             return answer["status"]?.string == "processing" ? "is being cancelled" : "cancelled"
         }
@@ -23,13 +53,25 @@ struct CancelCommand: ParsableCommand {
 struct RetryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Runs finished tasks again, each with a new budget of attempts."
+        abstract: "Runs finished tasks again, each with a new budget of attempts.",
+        discussion: "What came after a task and failed with it comes back with it."
     )
 
-    @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String]
+    @OptionGroup var selection: TaskSelection
+    @Flag(help: "Everything that failed.") var failed = false
+    @Flag(help: "Only say how many there are.") var dryRun = false
+
+    func validate() throws {
+        guard !selection.tasks.isEmpty || selection.isFiltered || failed else {
+            throw ValidationError("Name tasks, or choose them with --failed, --batch, --feature or --label.")
+        }
+    }
 
     func run() throws {
-        try Change.each(tasks) { session, name in
+        if selection.tasks.isEmpty {
+            return try Change.many("retry", selection.filter, "retried", isDryRun: dryRun, startsHub: true)
+        }
+        try Change.each(selection.tasks) { session, name in
             let path = "/v1/tasks/\(URLText.encode(name))"
             let task = try session.task(name)
             let context = session.context(withEnvironment: task.featureID == "shell")
@@ -45,42 +87,75 @@ struct ClearCommand: ParsableCommand {
         abstract: "Removes completed tasks with their result files and logs."
     )
 
-    @Argument(help: "Only these: numbers, ids, ranges such as 12-20.") var tasks: [String] = []
+    @OptionGroup var selection: TaskSelection
     @Flag(help: "Failed and cancelled tasks as well.") var all = false
+    @Option(help: "Only these: completed, failed, cancelled; several with commas.") var status: String?
+    @Option(help: ArgumentHelp("Only what ended longer ago, such as 7d.", valueName: "duration"))
+    var olderThan: String?
+    @Option(help: ArgumentHelp("The newest so many stay.", valueName: "n")) var keep: Int?
     @Flag(help: "Do not ask.") var yes = false
     @Flag(help: "Only say how many there are.") var dryRun = false
 
     func run() throws {
         let session = Session()
-        let statuses: [JSONValue] =
-            all || !tasks.isEmpty ? ["completed", "failed", "cancelled"] : ["completed"]
+        let filter = try filter(session)
+        func ask(isDryRun: Bool) throws -> Int64 {
+            let body: JSONValue = [
+                "action": "remove", "filter": .object(filter), "dryRun": .bool(isDryRun),
+            ]
+            return try session.ask("POST", "/v1/tasks:bulk", body: body)["removed"]?.int ?? 0
+        }
         if dryRun {
-            let count = try count(session, statuses.compactMap(\.string))
-            return Output.line("\(count) tasks would be removed, with their result files and logs")
+            return Output.line(
+                "\(try ask(isDryRun: true)) tasks would be removed, with their result files and logs"
+            )
         }
         if !yes, !(try Confirmation.ask("Remove tasks with their result files and logs?")) {
             throw ExitCode(ExitStatus.failure)
         }
-        var filter: JSONObject = ["statuses": .array(statuses)]
-        if !tasks.isEmpty { filter["tasks"] = .array(try session.names(tasks).map { .string($0) }) }
-        let answer = try session.ask(
-            "POST",
-            "/v1/tasks:bulk",
-            body: ["action": "remove", "filter": .object(filter)]
-        )
-        Output.line("\(answer["removed"]?.int ?? 0) tasks removed")
+        Output.line("\(try ask(isDryRun: false)) tasks removed")
     }
 
-    private func count(_ session: Session, _ statuses: [String]) throws -> Int {
-        if !tasks.isEmpty {
-            return try session.names(tasks).filter { try session.task($0).status.isFinal }.count
+    private func filter(_ session: Session) throws -> JSONObject {
+        var filter = selection.filter
+        let named = status?.split(separator: ",").map { JSONValue.string(String($0)) }
+        let everything: [JSONValue] = ["completed", "failed", "cancelled"]
+        filter["statuses"] = .array(
+            named ?? (all || !selection.tasks.isEmpty ? everything : ["completed"])
+        )
+        if !selection.tasks.isEmpty {
+            filter["tasks"] = .array(try session.names(selection.tasks).map { .string($0) })
         }
-        let counts = try session.ask("GET", "/v1/status")["tasks"]
-        return statuses.reduce(0) { $0 + Int(counts?[$1]?.int ?? 0) }
+        if let olderThan {
+            let age = try Durations.seconds(olderThan, "--older-than")
+            filter["finishedBefore"] = .string(SystemWallClock().now.adding(.seconds(-age)).description)
+        }
+        filter.set("keeping", keep.map { .int(Int64($0)) })
+        return filter
     }
 }
 
 enum Change {
+    /// Does one thing to all tasks that a filter finds.
+    static func many(
+        _ action: String,
+        _ filter: JSONObject,
+        _ done: String,
+        isDryRun: Bool,
+        startsHub: Bool = false
+    ) throws {
+        let session = Session()
+        let body: JSONValue = [
+            "action": .string(action), "filter": .object(filter), "dryRun": .bool(isDryRun),
+        ]
+        let answer =
+            startsHub && !isDryRun
+            ? try session.submit("POST", "/v1/tasks:bulk", body: body).answer
+            : try session.ask("POST", "/v1/tasks:bulk", body: body)
+        let count = answer[done]?.int ?? 0
+        Output.line(isDryRun ? "\(count) tasks would be \(done)" : "\(count) tasks \(done)")
+    }
+
     /// Does one thing to each named task; one that cannot be changed does not stop the others.
     static func each(_ tasks: [String], _ change: (Session, String) throws -> String) throws {
         let session = Session()

@@ -89,17 +89,20 @@ struct SummaryCommand: ParsableCommand {
 /// Tasks as a table.
 enum TaskList {
     static func print(_ page: JSONValue, color: Bool) {
-        let tasks = (page["tasks"]?.array ?? []).compactMap { try? BackgroundTask(json: $0) }
+        let rows = page["tasks"]?.array ?? []
+        let tasks = rows.compactMap { try? BackgroundTask(json: $0) }
+        let reasons = rows.map { $0["waiting"]?["text"]?.string }
         guard !tasks.isEmpty else {
             return Output.note(
                 "No background tasks. Tasks will appear here when you start them: belfry run FEATURE key=value …"
             )
         }
         var table = Table(["#", "STATUS", "FEATURE", "DONE", "UPDATED", "TITLE"])
-        for task in tasks {
+        for (task, reason) in zip(tasks, reasons) {
+            let title = reason.map { "\(task.title)\(task.title.isEmpty ? "" : "  ")(\($0))" } ?? task.title
             table.add([
                 String(task.number), "\(symbol(task.status)) \(word(task))", task.featureID, done(task),
-                Format.ago(task.updatedAt), task.title,
+                Format.ago(task.updatedAt), title,
             ])
         }
         table.print()
@@ -107,6 +110,7 @@ enum TaskList {
 
     private static func word(_ task: BackgroundTask) -> String {
         if task.isCancelRequested { return "cancelling" }
+        if task.isStashed { return "stashed" }
         if task.status == .pending, task.attempt > 0 { return "retrying" }
         return task.status.rawValue
     }

@@ -9,7 +9,11 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Submits a task, follows it and prints the path of its result.",
-        usage: "belfry run FEATURE key=value …\nbelfry run -- COMMAND ARG…",
+        usage: """
+            belfry run FEATURE key=value …
+            belfry run -- COMMAND ARG…
+            belfry run FEATURE key=value … --then FEATURE image='${task.result.path}' …
+            """,
         discussion: """
             Ctrl-C stops following; the task goes on. A second Ctrl-C within two seconds cancels it.
             The exit status is 0 when the task completed, 1 when it failed or was cancelled.
@@ -22,9 +26,10 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
+        if !options.then.isEmpty { return try runChain(session) }
         let submitted = try session.submit("POST", "/v1/tasks", body: try options.submission(session))
         let task = try BackgroundTask(json: submitted.answer)
-        Detach.onInterrupt(task, session.client)
+        Detach.onInterrupt([task], session.client)
         if options.isCommand {
             var log = LogFollower(session: session, taskID: task.id, after: submitted.cursor)
             try log.follow(task)
@@ -33,6 +38,22 @@ struct RunCommand: ParsableCommand {
             try follower.follow(task, after: submitted.cursor)
         }
         try Outcome.report(try session.task(task.id.rawValue), asJSON: json, showsValue: !options.isCommand)
+    }
+
+    /// Follows each task of the chain in turn; the last one's result is the result.
+    private func runChain(_ session: Session) throws {
+        let body: JSONValue = ["tasks": .array(try options.chain(session))]
+        let submitted = try session.submit("POST", "/v1/batches", body: body)
+        let names = (submitted.answer["tasks"]?.array ?? []).compactMap { $0["id"]?.string }
+        let tasks = try names.map { try session.task($0) }
+        Detach.onInterrupt(tasks, session.client)
+        for task in tasks {
+            try TaskFollower(session: session, isQuiet: quiet).followUnlessFinal(task.id)
+            let ended = try session.task(task.id.rawValue)
+            if task.id == tasks.last?.id || ended.status != .completed {
+                return try Outcome.report(ended, asJSON: json, showsValue: true)
+            }
+        }
     }
 }
 
@@ -68,16 +89,16 @@ enum Outcome {
 /// A thread of its own waits for the signal, since the main one is blocked in reading.
 enum Detach {
     private struct Watch {
-        let task: BackgroundTask
+        let tasks: [BackgroundTask]
         let client: HubClient
     }
 
-    static func onInterrupt(_ task: BackgroundTask, _ client: HubClient) {
+    static func onInterrupt(_ tasks: [BackgroundTask], _ client: HubClient) {
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let watch = Unmanaged.passRetained(Box(Watch(task: task, client: client)))
+        let watch = Unmanaged.passRetained(Box(Watch(tasks: tasks, client: client)))
         var thread = pthread_t()
         pthread_create(
             &thread,
@@ -104,14 +125,15 @@ enum Detach {
         sigaddset(&signals, SIGINT)
         var received: Int32 = 0
         sigwait(&signals, &received)
-        let number = watch.task.number
+        let names = watch.tasks.map { "#\($0.number)" }.joined(separator: ", ")
+        let numbers = watch.tasks.map { String($0.number) }.joined(separator: " ")
         Output.note(
-            "\n#\(number) goes on in the background. Cancel it: belfry cancel \(number) (or Ctrl-C again now)"
+            "\n\(names) goes on in the background. Cancel it: belfry cancel \(numbers) (or Ctrl-C again now)"
         )
         var patience = timespec(tv_sec: 2, tv_nsec: 0)
         if sigtimedwait(&signals, nil, &patience) == SIGINT {
-            _ = try? watch.client.send("POST", "/v1/tasks/\(watch.task.id)/cancel")
-            Output.note("#\(number) is being cancelled")
+            for task in watch.tasks { _ = try? watch.client.send("POST", "/v1/tasks/\(task.id)/cancel") }
+            Output.note("\(names) is being cancelled")
         }
         _exit(ExitStatus.interrupted)
     }

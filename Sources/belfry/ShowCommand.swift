@@ -23,11 +23,11 @@ struct ShowCommand: ParsableCommand {
                 continue
             }
             if index > 0 { Output.line("") }
-            try show(try BackgroundTask(json: answer), session)
+            try show(try BackgroundTask(json: answer), answer, session)
         }
     }
 
-    private func show(_ task: BackgroundTask, _ session: Session) throws {
+    private func show(_ task: BackgroundTask, _ answer: JSONValue, _ session: Session) throws {
         func field(_ name: String, _ text: String?) {
             guard let text, !text.isEmpty else { return }
             let padding = String(repeating: " ", count: max(0, 10 - name.count))
@@ -44,7 +44,17 @@ struct ShowCommand: ParsableCommand {
             field("progress", "\(Format.percent(task.progress))  \(task.message ?? "")")
         }
         field("attempt", "\(task.attempt) of \(task.maxAttempts)")
+        field("waits", answer["waiting"]?["text"]?.string)
         field("not before", task.notBefore?.description)
+        field("deadline", task.deadline?.description)
+        let earlier = (answer["after"]?.array ?? []).map {
+            "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? ""))"
+        }
+        field("after", earlier.joined(separator: ", "))
+        if task.group != TaskGroup.standard { field("group", task.group) }
+        if task.priority != 0 { field("priority", String(task.priority)) }
+        field("needs", task.needs.text)
+        field("schedule", task.options.schedule)
         field("labels", task.labels.joined(separator: ", "))
         field("batch", task.batchID?.rawValue)
         field("created", "\(task.createdAt)  (\(Format.ago(task.createdAt)))")

@@ -32,17 +32,8 @@ struct SubmissionOptions: ParsableArguments {
     @Option(help: "What the task is called in lists and popups.")
     var title: String?
 
-    @Option(name: .customLong("label"), help: "A label; may be given several times.")
-    var labels: [String] = []
-
-    @Option(help: "Higher runs first. Defaults to 0.")
-    var priority: Int?
-
-    @Option(help: "Attempts in all before a failure is final.")
-    var attempts: Int?
-
-    @Option(help: "Notifications: full, outcome or none.")
-    var notify: String?
+    @OptionGroup var settings: TaskSettings
+    @OptionGroup var rules: SubmissionRules
 
     @Option(
         help: ArgumentHelp(
@@ -57,6 +48,15 @@ struct SubmissionOptions: ParsableArguments {
 
     @Flag(help: "The task may be run again by itself if it was interrupted.")
     var rerun = false
+
+    @Option(
+        parsing: .remaining,
+        help: ArgumentHelp(
+            "Another task after this one, with its own options; ${task.result.path} is the file that this one makes.",
+            valueName: "feature key=value …"
+        )
+    )
+    var then: [String] = []
 
     func validate() throws {
         if feature == nil, command.isEmpty {
@@ -87,14 +87,33 @@ struct SubmissionOptions: ParsableArguments {
             object["arguments"] = .array(arguments.map(Self.pair))
         }
         object.set("title", title.map { .string($0) })
-        if !labels.isEmpty { object["labels"] = .array(labels.map { .string($0) }) }
-        object.set("priority", priority.map { .int(Int64($0)) })
-        object.set("maxAttempts", attempts.map { .int(Int64($0)) })
-        object.set("notify", notify.map { .string($0) })
+        for (key, value) in try settings.members() { object[key] = value }
+        for (key, value) in try rules.members() { object[key] = value }
         object.set("origin", origin.map { .string($0) })
         if rerun { object["onInterrupt"] = "rerun" }
         object["context"] = session.context(withEnvironment: isCommand || feature == "shell").json
         return .object(object)
+    }
+
+    /// This submission and those after `--then`, each coming after the one before; every one has an id.
+    func chain(_ session: Session) throws -> [JSONValue] {
+        let ids = IDGenerator()
+        let now = SystemWallClock().now
+        var tasks: [JSONValue] = []
+        var words = then[...]
+        var next = self
+        while true {
+            var object = try next.submission(session).object ?? [:]
+            if object["id"] == nil { object["id"] = .string(ids.taskID(at: now).rawValue) }
+            if let earlier = tasks.last?["id"] {
+                object["after"] = .array((object["after"]?.array ?? []) + [earlier])
+            }
+            tasks.append(.object(object))
+            guard !words.isEmpty else { return tasks }
+            let own = words.prefix { $0 != "--then" }
+            words = words.dropFirst(own.count + 1)
+            next = try SubmissionOptions.parse(Terminator.spelledOut(["run"] + own).dropFirst().map { $0 })
+        }
     }
 
     private func readParams(_ text: String) throws -> JSONValue {

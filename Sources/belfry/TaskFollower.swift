@@ -59,6 +59,10 @@ struct ProgressBar {
         case .interrupted:
             clear()
             Output.note("\(name)  interrupted; it starts again when the hub is back")
+        case .snoozed:
+            clear()
+            let why = event.draft.error.map { ": " + Terminal.visible($0.message) } ?? ""
+            Output.note("\(name)  waits for a while\(why)")
         default: break
         }
     }

@@ -12,10 +12,35 @@ struct WaitCommand: ParsableCommand {
     )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "When nothing is left to do: suspend, poweroff, or a command for the shell. Ctrl-C, or a task that is submitted meanwhile, calls it off.",
+            valueName: "suspend|poweroff|CMD"
+        )
+    )
+    var whenDone: String?
+    @Option(
+        help: ArgumentHelp("With --when-done: how long it can still be called off.", valueName: "duration")
+    )
+    var grace = "30s"
+
+    func validate() throws {
+        guard tasks.isEmpty || whenDone == nil else {
+            throw ValidationError("--when-done waits for everything; it takes no tasks.")
+        }
+        _ = try Durations.seconds(grace, "--grace")
+    }
 
     func run() throws {
         let session = Session()
-        let names = tasks.isEmpty ? try unfinished(session) : try session.names(tasks)
+        if let whenDone {
+            return try WhenDone(
+                session: session,
+                action: whenDone,
+                grace: try Durations.seconds(grace, "--grace")
+            ).run()
+        }
+        let names = tasks.isEmpty ? try Self.unfinished(session) : try session.names(tasks)
         var failed = 0
         for name in names {
             let id = try session.task(name).id
@@ -35,7 +60,10 @@ struct WaitCommand: ParsableCommand {
         throw ExitCode(ExitStatus.failure)
     }
 
-    private func unfinished(_ session: Session) throws -> [String] {
+    /// The ids of the tasks that are not final.
+    static func unfinished(_ session: Session, where isMeant: (JSONValue) -> Bool = { _ in true }) throws
+        -> [String]
+    {
         var names: [String] = []
         var cursor: String?
         repeat {
@@ -44,7 +72,7 @@ struct WaitCommand: ParsableCommand {
                 [("status", "pending,processing"), ("limit", "1000"), ("cursor", cursor)]
             )
             let page = try session.ask("GET", path)
-            names += (page["tasks"]?.array ?? []).compactMap { $0["id"]?.string }
+            names += (page["tasks"]?.array ?? []).filter(isMeant).compactMap { $0["id"]?.string }
             cursor = page["nextCursor"]?.string
         } while cursor != nil
         return names

@@ -43,7 +43,7 @@ struct Assembly {
             features: features,
             bus: bus,
             files: files,
-            configuration: workerConfiguration,
+            configuration: try await workerConfiguration(),
             clocks: clocks,
             logger: logger
         )
@@ -52,8 +52,10 @@ struct Assembly {
             features: features,
             worker: worker,
             files: files,
+            fairness: configuration.fairness,
             clocks: clocks
         )
+        try await worker.groups.load()
         let desktop = makeDesktopSink(service, clocks: clocks)
         let sinks = (makeSinks(stdout) + (desktop.map { [$0] } ?? [])).map {
             SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
@@ -84,10 +86,14 @@ struct Assembly {
         WorkerID("\(IDGenerator().epoch())-\(getpid())")
     }
 
-    private var workerConfiguration: TaskWorker.Configuration {
+    private func workerConfiguration() async throws -> TaskWorker.Configuration {
         var worker = TaskWorker.Configuration()
         worker.concurrency = configuration.concurrency
         worker.drainTime = configuration.drainTime
+        worker.diskReserve = configuration.diskReserve
+        worker.capacity = await MachineCapacity(launcher: launcher, logger: logger).found(
+            configuration.resources
+        )
         return worker
     }
 

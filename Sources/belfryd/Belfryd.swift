@@ -4,6 +4,7 @@ import ArgumentParser
 import BelfryAPI
 import BelfryCore
 import BelfryServer
+import BelfryService
 import FoundationEssentials
 import Glibc
 import Logging
@@ -92,6 +93,8 @@ struct Serve: AsyncParsableCommand {
             services.append(.init(service: sink, successTerminationBehavior: .ignore))
         }
         services.append(.init(service: hub.parts.worker))
+        let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
+        services.append(.init(service: janitor, successTerminationBehavior: .ignore))
         if autostarted, hub.parts.configuration.idleTime > .zero {
             let watch = IdleWatch(hub: hub, idleTime: hub.parts.configuration.idleTime, logger: logger)
             services.append(.init(service: watch, successTerminationBehavior: .ignore))

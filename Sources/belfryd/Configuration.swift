@@ -5,6 +5,7 @@ import BelfryAPI
 import BelfryCore
 import BelfryDesktop
 import BelfryFileSink
+import BelfryService
 import Logging
 import TOMLKit
 
@@ -24,6 +25,14 @@ struct Configuration: Equatable {
     var concurrency = ProcessInfo.processInfo.activeProcessorCount
     /// What a shutdown leaves for attempts to end by themselves. Defaults to 10 seconds.
     var drainTime = Duration.seconds(10)
+    /// Who takes turns within a priority. Defaults to nobody: first come, first served.
+    var fairness = Fairness.none
+    /// Free space for results below which nothing new starts, in bytes. Defaults to 512 MiB.
+    var diskReserve: Int64 = 512 << 20
+    /// What there is of named resources, as far as it is not found out. Defaults to nothing said.
+    var resources: [String: ResourceAmount] = [:]
+    /// What is kept of finished work. Defaults to all tasks, and events for 90 days.
+    var retention = Retention()
     /// Directories with plugins beside the bundled, the system's and the user's. Defaults to none.
     var pluginDirectories: [String] = []
     /// Variables for the plugins that ask for them by name, beside the hub's own. Defaults to none.
@@ -75,72 +84,72 @@ struct Configuration: Equatable {
         # What a shutdown leaves for running tasks to end by themselves, in seconds. What is not
         # done by then runs again when the hub is back.
         drain_seconds = 10
+        """ + "\n" + queueTemplate + "\n\n" + """
+            [plugins]
+            # More directories with plugins, beside Belfry's own, the system's and yours.
+            directories = []
 
-        [plugins]
-        # More directories with plugins, beside Belfry's own, the system's and yours.
-        directories = []
+            [environment]
+            # Variables for the plugins that ask for them by name ("pass_env" in plugin.json), such as the
+            # address of a model and its key. They come before those of the hub's own environment.
+            # OPENAI_BASE_URL = "http://localhost:8080/v1"
 
-        [environment]
-        # Variables for the plugins that ask for them by name ("pass_env" in plugin.json), such as the
-        # address of a model and its key. They come before those of the hub's own environment.
-        # OPENAI_BASE_URL = "http://localhost:8080/v1"
+            [sinks.file]
+            # The event log, one JSON object a line.
+            enabled = true
+            # Where it is. Empty means events.jsonl in the state directory.
+            path = ""
+            # A new file is begun at this size, in MiB, or at this age, in days.
+            rotate_mb = 64
+            rotate_days = 7
+            # How many old files are kept, and whether they are compressed (gzip).
+            keep = 8
+            compress = true
+            # Whether every batch of events is synced to disk before the next.
+            sync = true
 
-        [sinks.file]
-        # The event log, one JSON object a line.
-        enabled = true
-        # Where it is. Empty means events.jsonl in the state directory.
-        path = ""
-        # A new file is begun at this size, in MiB, or at this age, in days.
-        rotate_mb = 64
-        rotate_days = 7
-        # How many old files are kept, and whether they are compressed (gzip).
-        keep = 8
-        compress = true
-        # Whether every batch of events is synced to disk before the next.
-        sync = true
+            [sinks.desktop]
+            # Popups on your desktop; belfry sink test desktop shows each kind.
+            enabled = true
+            # Whether running tasks have popups, and after how many seconds.
+            progress = true
+            progress_after_seconds = 3
+            # With more running tasks than this, one popup stands for all.
+            aggregate_above = 3
+            # With more outcomes than this within two seconds, one popup stands for all.
+            summary_above = 3
+            # Keeps prompts, file names, errors and pictures out of popups.
+            private = false
+            # Whether outcomes sound, and show the picture that was made.
+            sounds = true
+            pictures = true
+            # Times of day in which popups are held back, to end in one report, such as
+            # ["22:00-07:00", "sat,sun 00:00-24:00"].
+            quiet_hours = []
 
-        [sinks.desktop]
-        # Popups on your desktop; belfry sink test desktop shows each kind.
-        enabled = true
-        # Whether running tasks have popups, and after how many seconds.
-        progress = true
-        progress_after_seconds = 3
-        # With more running tasks than this, one popup stands for all.
-        aggregate_above = 3
-        # With more outcomes than this within two seconds, one popup stands for all.
-        summary_above = 3
-        # Keeps prompts, file names, errors and pictures out of popups.
-        private = false
-        # Whether outcomes sound, and show the picture that was made.
-        sounds = true
-        pictures = true
-        # Times of day in which popups are held back, to end in one report, such as
-        # ["22:00-07:00", "sat,sun 00:00-24:00"].
-        quiet_hours = []
+            [sinks.desktop.text]
+            # What popups say. A line or a part between dots that comes out empty is left out.
+            # Known are {feature} {title} {number} {id} {user} {origin} {labels} {attempt}, for progress
+            # {percent} {left} {message}, for outcomes {duration} {error} {fix} {result}, and for batches
+            # {total} {done} {failed}.
+            progress_title = "{title}"
+            progress_body = "{feature} · {percent} · {left}\\n{message}"
+            completed_title = "✨ Generation Complete!"
+            completed_body = "Your {feature} task has finished successfully.\\n{title} · #{number} · {duration}"
+            failed_title = "❌ Generation Failed"
+            failed_body = "{error}\\n{title} · #{number} · {duration}"
+            cancelled_title = "Cancelled"
+            cancelled_body = "{title} · #{number} · {duration}"
 
-        [sinks.desktop.text]
-        # What popups say. A line or a part between dots that comes out empty is left out.
-        # Known are {feature} {title} {number} {id} {user} {origin} {labels} {attempt}, for progress
-        # {percent} {left} {message}, for outcomes {duration} {error} {fix} {result}, and for batches
-        # {total} {done} {failed}.
-        progress_title = "{title}"
-        progress_body = "{feature} · {percent} · {left}\\n{message}"
-        completed_title = "✨ Generation Complete!"
-        completed_body = "Your {feature} task has finished successfully.\\n{title} · #{number} · {duration}"
-        failed_title = "❌ Generation Failed"
-        failed_body = "{error}\\n{title} · #{number} · {duration}"
-        cancelled_title = "Cancelled"
-        cancelled_body = "{title} · #{number} · {duration}"
-
-        # Rules: the first that fits a popup decides about it. Conditions are feature, user and origin
-        # (with * and ?), outcome (progress, completed, failed or cancelled), min_seconds and max_seconds;
-        # what they decide is urgency (none, low, normal or critical), title and body. This one keeps
-        # quick successes quiet:
-        # [[sinks.desktop.rules]]
-        # outcome="completed"
-        # max_seconds=10
-        # urgency="none"
-        """ + "\n"
+            # Rules: the first that fits a popup decides about it. Conditions are feature, user and origin
+            # (with * and ?), outcome (progress, completed, failed or cancelled), min_seconds and max_seconds;
+            # what they decide is urgency (none, low, normal or critical), title and body. This one keeps
+            # quick successes quiet:
+            # [[sinks.desktop.rules]]
+            # outcome="completed"
+            # max_seconds=10
+            # urgency="none"
+            """ + "\n"
 
     /// The defaults as changed by the files that exist: the system's first, then the user's.
     ///
@@ -180,6 +189,7 @@ struct Configuration: Equatable {
         }
         var reader = ConfigurationReader(file: file, table: table)
         try read(&reader)
+        try readQueue(&reader)
         try readDesktop(&reader)
         return reader.unknownKeys()
     }

@@ -75,6 +75,43 @@ final class Hub: HubBackend {
         parts.service.files.logPath(of: id, attempt: attempt)
     }
     func logSignals(of id: TaskID) -> AsyncStream<Void> { parts.service.files.logSignals(of: id) }
+    func countClearable(_ filter: ClearFilter) async throws -> Int {
+        try await parts.service.countClearable(filter)
+    }
+    func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]] {
+        try await parts.service.dependencies(of: ids)
+    }
+    func waitReasons(of tasks: [BackgroundTask]) async throws -> [TaskID: JSONValue] {
+        try await parts.service.waitReasons(of: tasks).mapValues(\.json)
+    }
+    func edit(_ id: TaskID, _ edit: TaskEdit, context: SubmissionContext?) async throws -> BackgroundTask {
+        try await parts.service.edit(id, edit, context: context)
+    }
+    func setStashed(_ isStashed: Bool, _ id: TaskID) async throws -> BackgroundTask {
+        try await parts.service.setStashed(isStashed, id)
+    }
+    func moveToFront(_ id: TaskID) async throws -> BackgroundTask { try await parts.service.moveToFront(id) }
+    func setGroup(_ name: String, slots: Int??, state: TaskGroup.State?) async throws -> TaskGroup {
+        try await parts.service.setGroup(name, slots: slots, state: state)
+    }
+
+    func groups() async throws -> JSONValue {
+        let used = parts.service.usedSlots
+        let set = parts.service.groups
+        let others = Set(used.keys).subtracting(set.map(\.name)).union([TaskGroup.standard])
+            .subtracting(set.map(\.name))
+        let all = (set + others.map(TaskGroup.init(name:))).sorted { $0.name < $1.name }
+        return .array(
+            all.map { group in
+                var object = group.json.object ?? [:]
+                object["used"] = .int(
+                    Int64(group.name == TaskGroup.all ? used.values.reduce(0, +) : used[group.name] ?? 0)
+                )
+                return .object(object)
+            }
+        )
+    }
+
     func clear(_ filter: ClearFilter) async throws -> Int { try await parts.service.clear(filter) }
     func cancel(_ id: TaskID) async throws -> BackgroundTask { try await parts.service.cancel(id) }
 

@@ -73,7 +73,8 @@ struct PopupPlanner {
         case .started: start(record, at: moment.now)
         case .completed, .failed, .cancelled: try end(record, at: moment)
         case .retrying: try pause(record, at: moment)
-        case .interrupted: stop(record.taskID)
+        case .interrupted, .snoozed: stop(record.taskID)
+        case .edited, .stashed, .released: break
         case .cancelRequested:
             if let id = record.taskID { attempts[id]?.isCancelling = true }
             isProgressStale = true

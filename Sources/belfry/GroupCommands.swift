@@ -1,0 +1,133 @@
+// belfry group, pause and resume: limits that tasks share, and holding many of them at once.
+
+import ArgumentParser
+import BelfryAPI
+import BelfryCore
+
+/// What the group commands send.
+enum GroupChange {
+    static func send(_ name: String, _ change: JSONValue) throws -> JSONValue {
+        try Session().submit("PATCH", "/v1/groups/\(URLText.encode(name))", body: change).answer
+    }
+
+    static func set(_ names: [String], state: TaskGroup.State, _ word: String) throws {
+        for name in names.isEmpty ? [TaskGroup.all] : names {
+            _ = try send(name, ["state": .string(state.rawValue)])
+            Output.line(name == TaskGroup.all ? "everything is \(word)" : "the group \(name) is \(word)")
+        }
+    }
+}
+
+struct PauseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Starts nothing new; what runs goes on. It stays so when the hub restarts."
+    )
+
+    @Argument(help: "Only these groups.") var groups: [String] = []
+
+    func run() throws { try GroupChange.set(groups, state: .paused, "paused") }
+}
+
+struct ResumeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume",
+        abstract: "Starts tasks again after a pause."
+    )
+
+    @Argument(help: "Only these groups.") var groups: [String] = []
+
+    func run() throws { try GroupChange.set(groups, state: .open, "running") }
+}
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "Groups of tasks: parallel limits, pausing, draining.",
+        discussion: "A group is there as soon as a task names it: belfry add --group gpu …",
+        subcommands: [
+            GroupListCommand.self, GroupSetCommand.self, GroupPauseCommand.self, GroupResumeCommand.self,
+            GroupDrainCommand.self,
+        ],
+        defaultSubcommand: GroupListCommand.self
+    )
+}
+
+struct GroupListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the groups.")
+
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        let answer = try Session().ask("GET", "/v1/groups")
+        if json { return Output.json(answer) }
+        var table = Table(["GROUP", "STATE", "SLOTS", "IN USE"])
+        for group in answer["groups"]?.array ?? [] {
+            let name = group["name"]?.string ?? ""
+            table.add([
+                name == TaskGroup.all ? "* (all)" : name, group["state"]?.string ?? "",
+                group["slots"]?.int.map { String($0) } ?? "no limit", group["used"]?.text ?? "0",
+            ])
+        }
+        table.print()
+    }
+}
+
+struct GroupSetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set",
+        abstract: "Sets a group's parallel limit.",
+        aliases: ["add"]
+    )
+
+    @Argument(help: "The group.") var name: String
+    @Option(help: ArgumentHelp("Slots for its tasks at once; 0 takes the limit away.", valueName: "n"))
+    var slots: Int
+
+    func run() throws {
+        let answer = try GroupChange.send(name, ["slots": slots == 0 ? .null : .int(Int64(slots))])
+        Output.line("the group \(name) has \(answer["slots"]?.int.map { "\($0) slots" } ?? "no limit")")
+    }
+}
+
+struct GroupPauseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Starts nothing new of a group; what runs goes on."
+    )
+
+    @Argument(help: "The groups.") var names: [String]
+
+    func run() throws { try GroupChange.set(names, state: .paused, "paused") }
+}
+
+struct GroupResumeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume",
+        abstract: "Opens a group again after a pause or a drain."
+    )
+
+    @Argument(help: "The groups.") var names: [String]
+
+    func run() throws { try GroupChange.set(names, state: .open, "running") }
+}
+
+struct GroupDrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain",
+        abstract: "Takes no new tasks into a group, and lets those that are there run to their end."
+    )
+
+    @Argument(help: "The group.") var name: String
+    @Flag(help: "Return when the last one is final.") var wait = false
+
+    func run() throws {
+        try GroupChange.set([name], state: .draining, "draining")
+        guard wait else { return }
+        let session = Session()
+        for id in try WaitCommand.unfinished(session, where: { $0["group"]?.string == name }) {
+            guard let id = TaskID(id) else { continue }
+            try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id)
+        }
+    }
+}
