@@ -145,7 +145,7 @@ struct TaskRoutes {
         let task = try await find(context)
         var object = task.json.object ?? [:]
         let dependencies = try await backend.dependencies(of: [task.id])[task.id] ?? []
-        if !dependencies.isEmpty { object["after"] = .array(dependencies.map(\.json)) }
+        if !dependencies.isEmpty { object["dependencies"] = .array(dependencies.map(\.json)) }
         object.set("waiting", try await backend.waitReasons(of: [task])[task.id])
         return Response(json: .object(object), headers: cursorHeaders(cursor))
     }

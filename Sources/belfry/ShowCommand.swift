@@ -47,7 +47,7 @@ struct ShowCommand: ParsableCommand {
         field("waits", answer["waiting"]?["text"]?.string)
         field("not before", task.notBefore?.description)
         field("deadline", task.deadline?.description)
-        let earlier = (answer["after"]?.array ?? []).map {
+        let earlier = (answer["dependencies"]?.array ?? []).map {
             "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? ""))"
         }
         field("after", earlier.joined(separator: ", "))
