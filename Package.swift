@@ -49,7 +49,7 @@ let package = Package(
         .target(name: "BelfryCore", dependencies: [collections], swiftSettings: swift),
         .target(
             name: "BelfryService",
-            dependencies: ["BelfryCore", deque, lifecycle, logging],
+            dependencies: ["BelfryCore", "CTimerFD", deque, lifecycle, logging],
             swiftSettings: swift
         ),
         .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
@@ -63,7 +63,7 @@ let package = Package(
             swiftSettings: swift
         ),
         .target(name: "BelfrySQLite", dependencies: ["BelfryCore", grdb], swiftSettings: swift),
-        .target(name: "BelfryTesting", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .target(name: "BelfryTesting", dependencies: ["BelfryCore", "BelfryService"], swiftSettings: swift),
         .target(
             name: "BelfryPlugins",
             dependencies: ["BelfryCore", subprocess, system],
@@ -71,6 +71,7 @@ let package = Package(
         ),
         .target(name: "BelfryPluginKit", dependencies: ["BelfryCore"], swiftSettings: swift),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CTimerFD"),
         .systemLibrary(name: "CDBus", pkgConfig: "dbus-1", providers: [.apt(["libdbus-1-dev"])]),
         .target(name: "DBus", dependencies: ["CDBus"], exclude: ["DBus.md"], swiftSettings: swift),
         .target(
