@@ -52,8 +52,8 @@ bench: build ## Measures Belfry beside the other tools that are installed.
 	Tests/Benchmarks/desktop "$(CURDIR)/$(STAGE)" "$$($(SWIFT) build $(RELEASE) --show-bin-path)/belfry-bench"
 	Tests/Benchmarks/dbus "$$($(SWIFT) build $(RELEASE) --show-bin-path)/dbus-bench"
 
-torture: ## Kills the hub at random moments, for as long as ROUNDS says.
-	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} $(SWIFT) test --filter Torture
+torture: ## Kills the hub at random moments (ROUNDS) and at each of its first writes and syncs (FAULTS).
+	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} BELFRY_TORTURE_FAULTS=$${FAULTS:-120} $(SWIFT) test --filter Torture
 
 lint: ## Checks the format of the sources.
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Plugins

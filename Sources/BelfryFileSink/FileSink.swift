@@ -67,17 +67,56 @@ public final class FileSink: Sink {
 
     deinit { state.withLock { if $0.descriptor >= 0 { Glibc.close($0.descriptor) } } }
 
+    // MARK: Starting
+
+    /// Opens the file before anything depends on it, so that a place that cannot be written is said at start.
+    ///
+    /// A full disk is no error here: it may have space again by the next event.
+    /// - Returns: where the log in the file ends.
+    /// - Throws: ``BelfryError`` `not_writable`.
+    public func prepare() throws -> EventCursor? {
+        try state.withLock { state in
+            let code = tryOpen(&state)
+            guard code == 0 else {
+                if code == ENOSPC || code == EDQUOT { return nil }
+                throw BelfryError(
+                    .notWritable,
+                    "Cannot write the event log \(configuration.path): \(String(cString: strerror(code))).",
+                    fix: "Make its directory writable, or set path below [sinks.file] to another."
+                )
+            }
+            return findLast(&state)
+        }
+    }
+
+    /// Goes on after `cursor`, in a new file.
+    ///
+    /// For a log that is ahead of its store, which lost commits and counts their positions a second time:
+    /// taken for repeats, the new events would be left out.
+    public func setAside(goingOnAfter cursor: EventCursor) throws {
+        try state.withLock { state in
+            try open(&state)
+            if state.size > 0 { try rotate(&state) }
+            state.last = cursor
+        }
+    }
+
     // MARK: Sink
 
     public func resumePosition() async throws -> EventCursor? {
         try state.withLock { state in
             try open(&state)
-            if state.last == nil {
-                state.last = newestRotated().flatMap { EventFile.lastCursor(ofRotated: $0) }
-            }
+            let last = findLast(&state)
             finishRotation()
-            return state.last
+            return last
         }
+    }
+
+    private func findLast(_ state: inout State) -> EventCursor? {
+        if state.last == nil {
+            state.last = newestRotated().flatMap { EventFile.lastCursor(ofRotated: $0) }
+        }
+        return state.last
     }
 
     public func deliver(_ batch: SinkBatch) async throws {
@@ -153,7 +192,13 @@ public final class FileSink: Sink {
     // MARK: Opening
 
     private func open(_ state: inout State) throws {
-        if state.descriptor >= 0 { return }
+        let code = tryOpen(&state)
+        if code != 0 { throw unavailable(code) }
+    }
+
+    /// - Returns: the `errno` of what failed; 0 when the file is open.
+    private func tryOpen(_ state: inout State) -> Int32 {
+        if state.descriptor >= 0 { return 0 }
         let parent = configuration.path.split(separator: "/").dropLast().joined(separator: "/")
         try? FileManager.default.createDirectory(
             atPath: "/" + parent,
@@ -165,9 +210,9 @@ public final class FileSink: Sink {
             O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
             0o600
         )
-        guard descriptor >= 0 else { throw unavailable(errno) }
+        guard descriptor >= 0 else { return errno }
         var info = stat()
-        guard fstat(descriptor, &info) == 0 else { throw unavailable(errno) }
+        guard fstat(descriptor, &info) == 0 else { return errno }
         let content = EventFile.repair(descriptor)
         state = State(
             descriptor: descriptor,
@@ -177,6 +222,7 @@ public final class FileSink: Sink {
             first: content.first,
             last: content.last ?? state.last
         )
+        return 0
     }
 
     /// A file that somebody removed or replaced (logrotate) is begun anew under its name.

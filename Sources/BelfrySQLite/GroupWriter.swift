@@ -184,8 +184,7 @@ enum StoreErrors {
         BelfryError(
             .storeUnavailable,
             "The store's file is damaged: \(detail).",
-            fix:
-                "Stop the hub, keep a copy, and recover with: sqlite3 belfry.sqlite .recover | sqlite3 new.sqlite"
+            fix: "In the state directory: \(SQLiteTaskStore.recovery(of: "belfry.sqlite"))"
         )
     }
 }

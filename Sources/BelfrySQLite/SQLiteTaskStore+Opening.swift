@@ -14,6 +14,22 @@ extension SQLiteTaskStore {
         var header = [UInt8](repeating: 0, count: 64)
         guard pread(descriptor, &header, header.count, 0) == header.count else { return }
         let version = header[60..<64].reduce(0) { $0 << 8 | Int($1) }
+        try refuse(max(version, versionInLog(of: path)), path)
+    }
+
+    /// The version by the `-wal` file, which may be ahead of the main one after a crash. A connection that may
+    /// only read leaves both as they are.
+    private static func versionInLog(of path: String) -> Int {
+        var info = stat()
+        guard stat(path + "-wal", &info) == 0, info.st_size > 0 else { return 0 }
+        var configuration = GRDB.Configuration()
+        configuration.readonly = true
+        // What cannot be read is for the opening itself to say.
+        let queue = try? DatabaseQueue(path: path, configuration: configuration)
+        return (try? queue?.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }) ?? 0
+    }
+
+    private static func refuse(_ version: Int, _ path: String) throws {
         guard version > Schema.version else { return }
         throw BelfryError(
             .schemaTooNew,
@@ -53,7 +69,10 @@ extension SQLiteTaskStore {
         let known = try String.fetchOne(db, sql: "SELECT value FROM facts WHERE name = 'epoch'")
         let state = try String.fetchOne(db, sql: "SELECT value FROM facts WHERE name = 'state'")
         let epoch = known ?? ids.epoch()
-        for (name, value) in [("epoch", epoch), ("state", "in use")] {
+        let wasUnclean = state == "in use"
+        // Its own fact, because it outlasts an owner who opens and closes without checking.
+        let check = wasUnclean ? [("check", "due")] : []
+        for (name, value) in [("epoch", epoch), ("state", "in use")] + check {
             try db.execute(
                 sql:
                     "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -66,7 +85,7 @@ extension SQLiteTaskStore {
                 arguments: [name]
             )
         }
-        return (epoch, state == "in use")
+        return (epoch, wasUnclean)
     }
 
     static func openError(_ error: DatabaseError, path: String) -> BelfryError {
@@ -75,7 +94,7 @@ extension SQLiteTaskStore {
             BelfryError(
                 .storeUnavailable,
                 "\(path) is damaged or no store of Belfry: \(error.message ?? "").",
-                fix: "Keep a copy, and recover with: sqlite3 '\(path)' .recover | sqlite3 '\(path).new'"
+                fix: recovery(of: path)
             )
         case .SQLITE_FULL:
             BelfryError(.diskFull, "The disk with \(path) is full.", fix: "Free some space there.")

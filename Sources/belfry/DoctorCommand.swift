@@ -119,6 +119,9 @@ struct DoctorCommand: ParsableCommand {
             for warning in status["warnings"]?.array ?? [] {
                 report.hint(warning.string ?? "", "mend the configuration")
             }
+            for problem in status["store"]?["problems"]?.array ?? [] {
+                report.bad(problem["message"]?.string ?? "", problem["fix"]?.string ?? "none is known")
+            }
             for sink in status["sinks"]?.array ?? [] where sink["condition"]?.string == "failing" {
                 report.bad(
                     "the sink \(sink["name"]?.string ?? "") fails: \(sink["lastError"]?.string ?? "")",

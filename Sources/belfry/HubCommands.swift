@@ -39,6 +39,10 @@ struct StatusCommand: ParsableCommand {
             "events",
             "\(status["store"]?["newest"]?.int ?? 0), epoch \(status["store"]?["epoch"]?.string ?? "?")"
         )
+        for problem in status["store"]?["problems"]?.array ?? [] {
+            line("problem", problem["message"]?.string ?? "")
+            line("fix", problem["fix"]?.string ?? "")
+        }
         for sink in status["sinks"]?.array ?? [] {
             line(
                 "sink",

@@ -57,7 +57,9 @@ struct Assembly {
         )
         try await worker.groups.load()
         let desktop = makeDesktopSink(service, clocks: clocks)
-        let sinks = (makeSinks(stdout) + (desktop.map { [$0] } ?? [])).map {
+        let eventLog = configuration.isFileSinkEnabled ? FileSink(configuration.fileSink(places)) : nil
+        let health = StoreHealth(logger: logger)
+        let sinks = (makeSinks(eventLog, stdout) + (desktop.map { [$0] } ?? [])).map {
             SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
         }
         return Hub(
@@ -70,8 +72,11 @@ struct Assembly {
                 service: service,
                 worker: worker,
                 sinks: sinks,
+                eventLog: eventLog,
                 desktop: desktop,
                 plugins: plugins,
+                health: health,
+                integrityCheck: IntegrityCheck(store: store, health: health, logger: logger),
                 clocks: clocks
             )
         )
@@ -147,9 +152,9 @@ struct Assembly {
         )
     }
 
-    private func makeSinks(_ stdout: StdoutForm?) -> [any Sink] {
+    private func makeSinks(_ eventLog: FileSink?, _ stdout: StdoutForm?) -> [any Sink] {
         var sinks: [any Sink] = []
-        if configuration.isFileSinkEnabled { sinks.append(FileSink(configuration.fileSink(places))) }
+        if let eventLog { sinks.append(eventLog) }
         if let stdout { sinks.append(StdoutSink(form: stdout == .json ? .json : .human(EventFormatter()))) }
         return sinks
     }

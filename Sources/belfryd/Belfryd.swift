@@ -47,10 +47,20 @@ struct Serve: AsyncParsableCommand {
         if printConfig { return print(Configuration.template, terminator: "") }
         let ready = ReadyWord(descriptor: readyFd)
         do { try await serve(ready) } catch let error as BelfryError {
-            ready.say(error.problem.text)
-            FileHandleText.standardError("belfryd: \(error.description)")
-            throw ExitCode(error.code == .notWritable ? 77 : 1)
+            throw refusal(error, ready)
+        } catch TaskStoreError.unavailable(let error) {
+            throw refusal(error, ready)
+        } catch TaskStoreError.outcomeUnknown(let reason) {
+            let fix = "Make sure that its disk is sound and not full, and start the hub again."
+            let error = BelfryError(.storeUnavailable, "The store cannot be written: \(reason).", fix: fix)
+            throw refusal(error, ready)
         }
+    }
+
+    private func refusal(_ error: BelfryError, _ ready: ReadyWord) -> ExitCode {
+        ready.say(error.problem.text)
+        FileHandleText.standardError("belfryd: \(error.description)")
+        return ExitCode(error.code == .notWritable ? 77 : 1)
     }
 
     private func serve(_ ready: ReadyWord) async throws {
@@ -71,6 +81,7 @@ struct Serve: AsyncParsableCommand {
             logger: logger
         )
         let hub = try await assembly.makeHub(stdout: stdout)
+        try hub.prepareEventLog()
         try await run(hub, autostarted: autostarted, ready: ready, logger: logger)
         logger.info("the hub has ended")
         _ = consume lock
@@ -95,6 +106,9 @@ struct Serve: AsyncParsableCommand {
         services.append(.init(service: hub.parts.worker))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
         services.append(.init(service: janitor, successTerminationBehavior: .ignore))
+        services.append(
+            .init(service: hub.parts.integrityCheck, successTerminationBehavior: .ignore)
+        )
         if autostarted, hub.parts.configuration.idleTime > .zero {
             let watch = IdleWatch(hub: hub, idleTime: hub.parts.configuration.idleTime, logger: logger)
             services.append(.init(service: watch, successTerminationBehavior: .ignore))
@@ -103,11 +117,7 @@ struct Serve: AsyncParsableCommand {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: services,
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: quiet
-            )
+            configuration: ServiceGroupConfiguration(services: services, logger: quiet)
         )
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         hub.setStop { stop.yield() }
@@ -115,12 +125,27 @@ struct Serve: AsyncParsableCommand {
             tasks.addTask {
                 for await _ in stops { await group.triggerGracefulShutdown() }
             }
+            tasks.addTask { await endOnSignals(group, logger: logger) }
             tasks.addTask { try await group.run() }
             defer { tasks.cancelAll() }
-            // The stop watcher never ends by itself; the first to end is the group.
+            // The watchers never end by themselves; the first to end is the group.
             try await tasks.next()
         }
         try await hub.parts.store.close()
+    }
+
+    /// The first signal ends the hub in order. With a second one the process ends at once, as by a crash,
+    /// which loses nothing: running tasks are given back at the next start.
+    private func endOnSignals(_ group: ServiceGroup, logger: Logger) async {
+        var isEnding = false
+        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+            if isEnding {
+                logger.warning("a second signal: the hub ends at once")
+                _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
+            }
+            isEnding = true
+            await group.triggerGracefulShutdown()
+        }
     }
 }
 

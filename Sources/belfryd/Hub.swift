@@ -3,6 +3,7 @@
 import BelfryAPI
 import BelfryCore
 import BelfryDesktop
+import BelfryFileSink
 import BelfryPlugins
 import BelfryServer
 import BelfryService
@@ -21,9 +22,13 @@ final class Hub: HubBackend {
         var service: BackgroundTaskService
         var worker: TaskWorker
         var sinks: [SinkRunner]
+        /// Nil when there is none.
+        var eventLog: FileSink?
         /// Nil when popups are switched off.
         var desktop: DesktopSink?
         var plugins: PluginManager
+        var health: StoreHealth
+        var integrityCheck: IntegrityCheck
         var clocks: Clocks
     }
 
@@ -201,7 +206,7 @@ final class Hub: HubBackend {
             "store": [
                 "engine": .string(store.engine), "path": .string(parts.places.store),
                 "epoch": .string(store.epoch),
-                "oldest": .int(store.oldest), "newest": .int(store.newest),
+                "oldest": .int(store.oldest), "newest": .int(store.newest), "problems": parts.health.json,
             ],
             "sinks": sinks(), "warnings": .array(parts.warnings.map { .string($0) }),
         ]

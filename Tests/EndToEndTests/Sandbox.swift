@@ -91,6 +91,13 @@ final class Sandbox: Sendable {
         try HubStarter(places: places, programs: Self.programs, environment: environment).start()
     }
 
+    /// Kills the hub and waits until it is gone, with all that it started.
+    func killHub() async throws {
+        let pid = try #require(hubProcess)
+        kill(pid, SIGKILL)
+        try await run("/usr/bin/flock", [places.runtime + "/hub.lock", "true"])
+    }
+
     /// Runs `belfry` to its end.
     @discardableResult
     func belfry(
@@ -146,6 +153,22 @@ final class Sandbox: Sendable {
     func eventLog() throws -> [JSONValue] {
         let text = try String(contentsOfFile: places.eventLog, encoding: .utf8)
         return try text.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+    }
+
+    /// The positions in the event log, rotated files included, oldest file first.
+    func wholeEventLog() async throws -> [Int64] {
+        let script =
+            "for f in $(ls events-*.jsonl* 2>/dev/null | sort -t- -k2n -k3n) events.jsonl; do zcat -f \"$f\"; done"
+        let ran = try await run("/bin/sh", ["-c", script], directory: places.state)
+        return try ran.lines.compactMap { try JSONValue(parsing: String($0))["position"]?.int }
+    }
+
+    func append(_ text: String, to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        let bytes = Array(text.utf8)
+        #expect(Glibc.write(descriptor, bytes, bytes.count) == bytes.count)
     }
 
     func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
