@@ -283,17 +283,19 @@ actor PopupDirector {
         planner.board.isHurrying = true
         planner.stopProgress()
         planner.board.withdrawProgress()
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                try? await self.clocks.sleep(Self.closingTime)
-                await self.settle()
-            }
-            await untilSettled()
+        await withTaskGroup { group in
+            group.addTask { await self.letOut() }
+            group.addTask { try? await self.clocks.sleep(Self.closingTime) }
+            await group.next()
+            // Both at once: who does not wait yet sees that the task is cancelled, and does not begin to.
+            settle()
             group.cancelAll()
         }
     }
 
-    private func untilSettled() async {
+    /// Returns when all that is wanted is confirmed and with the bus, or the task is cancelled.
+    private func letOut() async {
+        guard !Task.isCancelled else { return }
         await withCheckedContinuation { continuation in
             settleWaiters.append(continuation)
             wakeup.yield()

@@ -24,6 +24,7 @@ final class SinkBench: Sendable {
         environment: [String: String],
         timeout: Duration,
         isSandboxed: Bool,
+        clocks: Clocks,
         _ configuration: DesktopConfiguration
     ) {
         self.bus = bus
@@ -33,6 +34,7 @@ final class SinkBench: Sendable {
             control: control,
             opener: opener,
             environment: environment,
+            clocks: clocks,
             logger: Logger(label: "test") { _ in LineHandler(log: log) }
         )
         parts.address = { .at(bus.addressText) }
@@ -46,11 +48,13 @@ final class SinkBench: Sendable {
     /// - Parameters:
     ///   - bus: an existing one, else a new one that starts nothing by itself.
     ///   - timeout: how long the sink waits for an answer.
+    ///   - clocks: the sink's time. Defaults to the system's.
     static func run(
         bus: PrivateBus? = nil,
         environment: [String: String] = [:],
         timeout: Duration = .seconds(10),
         isSandboxed: Bool = false,
+        clocks: Clocks = Clocks(),
         _ change: (inout DesktopConfiguration) -> Void = { _ in },
         _ body: (SinkBench) async throws -> Void
     ) async throws {
@@ -63,6 +67,7 @@ final class SinkBench: Sendable {
             environment: environment,
             timeout: timeout,
             isSandboxed: isSandboxed,
+            clocks: clocks,
             configuration
         )
         let running = Task { await bench.sink.run() }  // Awaited below, whatever the body does.
@@ -84,12 +89,13 @@ final class SinkBench: Sendable {
     static func run(
         capabilities: [String] = FaultyNotificationServer.usualCapabilities,
         timeout: Duration = .seconds(10),
+        clocks: Clocks = Clocks(),
         _ change: (inout DesktopConfiguration) -> Void = { _ in },
         _ body: (SinkBench, FaultyNotificationServer) async throws -> Void
     ) async throws {
         let bus = try await PrivateBus()
         let server = try await FaultyNotificationServer.open(on: bus.address, capabilities: capabilities)
-        try await run(bus: bus, timeout: timeout, change) { bench in
+        try await run(bus: bus, timeout: timeout, clocks: clocks, change) { bench in
             try await bench.connected()
             try await body(bench, server)
         }
