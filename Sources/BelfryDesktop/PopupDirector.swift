@@ -31,7 +31,7 @@ actor PopupDirector {
     private var work: AsyncStream<Work>.Continuation?
     private var lastDelivered: EventCursor?
     /// The times that timers are set for and have not come yet.
-    private var armed: Set<Duration> = []
+    private(set) var armed: Set<Duration> = []
     /// Why popups reach nobody now; nil when they do, as far as is known.
     nonisolated let absence = Mutex<String?>(nil)
     private var isAbsenceLogged = false
