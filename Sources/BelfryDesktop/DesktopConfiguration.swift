@@ -99,8 +99,9 @@ public struct PopupRule: Sendable, Hashable {
     public var origin: Glob?
     /// Nil fits all.
     public var occasion: PopupOccasion?
-    /// How long the attempt took at least, for outcomes.
+    /// How long the attempt took at least; a popup without a duration, as progress is, does not fit.
     public var minDuration: Duration?
+    /// How long the attempt took at most; a popup without a duration, as progress is, does not fit.
     public var maxDuration: Duration?
     /// Nil leaves what is usual for the occasion.
     public var loudness: Loudness?
@@ -114,9 +115,13 @@ public struct PopupRule: Sendable, Hashable {
         if let feature, !feature.matches(task.featureID) { return false }
         if let user, !user.matches(task.userID) { return false }
         if let origin, !origin.matches(task.origin ?? "") { return false }
-        if let minDuration, (duration ?? .zero) < minDuration { return false }
-        if let maxDuration, (duration ?? .zero) > maxDuration { return false }
-        return true
+        return fits(duration)
+    }
+
+    private func fits(_ duration: Duration?) -> Bool {
+        guard minDuration != nil || maxDuration != nil else { return true }
+        guard let duration else { return false }
+        return minDuration.map { duration >= $0 } ?? true && maxDuration.map { duration <= $0 } ?? true
     }
 }
 

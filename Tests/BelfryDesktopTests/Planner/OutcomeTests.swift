@@ -322,6 +322,20 @@ struct OutcomeTests {
         #expect(bench.popup(hers)?.urgency == .critical)
     }
 
+    @Test("a rule with seconds decides about what has a duration, and not about progress")
+    func rulesOfDuration() {
+        var quick = PopupRule()
+        quick.maxDuration = .seconds(10)
+        quick.loudness = PopupRule.Loudness.none
+        var bench = PlannerBench { $0.rules = [quick] }
+        let id = bench.run()
+        bench.advance(.seconds(5))
+        #expect(bench.popup(id)?.stage == .progress)
+        bench.complete(id)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(id) == nil)
+    }
+
     @Test("name, icon and click belong to the program that submitted the task")
     func origin() {
         var bench = PlannerBench()
