@@ -131,8 +131,32 @@ extension DesktopConfiguration {
         rules.first { $0.fits(task, occasion, duration) }
     }
 
-    /// How loud a popup is; nil is none at all. What the submitter wants comes before every rule.
+    /// How loud a popup is; nil is none at all.
     func urgency(for task: TaskSummary, _ occasion: PopupOccasion, _ duration: Duration?) -> PopupUrgency? {
+        urgency(for: task, occasion, duration, usual: Self.usualUrgency(occasion))
+    }
+
+    /// How loud the popup of a batch is; nil is none at all.
+    ///
+    /// - Parameters:
+    ///   - sample: one of its tasks; nil when none is known.
+    ///   - duration: how long the whole batch took.
+    func urgency(ofBatchLike sample: TaskSummary?, _ occasion: PopupOccasion, _ duration: Duration?)
+        -> PopupUrgency?
+    {
+        // Unlike a task's, the cancelling of a batch is told: some of its tasks may have ended before.
+        let usual: PopupUrgency = occasion == .progress ? .low : .normal
+        guard let sample else { return occasion == .progress && !showsProgress ? nil : usual }
+        return urgency(for: sample, occasion, duration, usual: usual)
+    }
+
+    /// What the submitter wants comes before every rule.
+    private func urgency(
+        for task: TaskSummary,
+        _ occasion: PopupOccasion,
+        _ duration: Duration?,
+        usual: PopupUrgency?
+    ) -> PopupUrgency? {
         switch task.notify {
         case .none: return nil
         case .outcome: if occasion == .progress { return nil }
@@ -142,7 +166,7 @@ extension DesktopConfiguration {
         switch rule(for: task, occasion, duration)?.loudness {
         case .some(.none): return nil
         case .shown(let urgency): return urgency
-        case nil: return Self.usualUrgency(occasion)
+        case nil: return usual
         }
     }
 
