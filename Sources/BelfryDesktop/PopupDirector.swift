@@ -228,9 +228,10 @@ actor PopupDirector {
         wakeup.yield()
     }
 
-    func withdraw(_ key: PopupKey) {
+    /// Shows a popup as a new one, also when the same is there already.
+    func showAnew(_ popup: Popup, for key: PopupKey) {
         planner.board.withdraw(key)
-        wakeup.yield()
+        show(popup, for: key)
     }
 
     /// What serves now; nil when nobody does. A hub that has just begun is given the time to find out.

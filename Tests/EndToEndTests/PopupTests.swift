@@ -129,7 +129,7 @@ struct PopupTests {
         let ran = try await sandbox.belfry("sink", "test", "desktop")
         #expect(ran.status == 0, "\(ran.errors)")
         #expect(ran.output.hasPrefix("server  dunst, "))
-        #expect(ran.output.contains("shown   a running task, with its bar at 42 %\n"))
+        #expect(ran.output.contains("shown   a running task, at 42 %\n"))
         #expect(ran.output.contains("yes     Popups have buttons.\n"))
         try await desktop.picture { $0.count(of: .bar) > 0 }
         let listed = try await sandbox.belfry("sink", "list")
