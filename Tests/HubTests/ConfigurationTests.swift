@@ -137,6 +137,10 @@ struct ConfigurationTests {
             ("[[sinks.desktop.rules]]\nurgency = \"loud\"\n", "rules[1].urgency"),
             ("[[sinks.desktop.rules]]\noutcome = \"done\"\n", "completed"),
             ("[sinks.desktop]\nrules = 3\n", "a list of tables"),
+            (
+                "[[sinks.desktop.rules]]\nmin_seconds = 20\nmax_seconds = 10\n",
+                "'sinks.desktop.rules[1].min_seconds' must not be more than max_seconds"
+            ),
         ]
     )
     func mistakes(text: String, words: String) throws {
