@@ -78,7 +78,7 @@ public struct PopupTexts: Sendable, Hashable {
 extension PopupTemplate {
     /// For texts of this file, which are right.
     fileprivate static func make(_ text: String) -> PopupTemplate {
-        guard let template = try? PopupTemplate(text, key: "") else {
+        guard let template = try? PopupTemplate(text, place: "") else {
             preconditionFailure("The built-in text '\(text)' has a placeholder that is not known.")
         }
         return template

@@ -19,7 +19,7 @@ extension Configuration {
         if let flag = try reader.bool(key + "sounds") { desktop.playsSounds = flag }
         if let flag = try reader.bool(key + "pictures") { desktop.showsPictures = flag }
         if let ranges = try reader.strings(key + "quiet_hours") {
-            let hours = try QuietHours(ranges, key: key + "quiet_hours")
+            let hours = try QuietHours(ranges, place: reader.place(of: key + "quiet_hours"))
             desktop.quietHours = hours.isEmpty ? nil : hours
         }
         try readTexts(&reader)
@@ -80,6 +80,6 @@ extension Configuration {
 
     private static func template(_ key: String, _ reader: inout ConfigurationReader) throws -> PopupTemplate?
     {
-        try reader.string(key).map { try PopupTemplate($0, key: key) }
+        try reader.string(key).map { try PopupTemplate($0, place: reader.place(of: key)) }
     }
 }

@@ -71,8 +71,8 @@ struct BatchRuleTests {
     @Test("a rule brings its own title, with what is known of the batch; the counts stay in the text")
     func words() throws {
         var rule = rule(nil, nil)
-        rule.title = try PopupTemplate("{feature} of {user}: {title}, {done} of {total}", key: "title")
-        rule.body = try PopupTemplate("Nothing of note", key: "body")
+        rule.title = try PopupTemplate("{feature} of {user}: {title}, {done} of {total}", place: "title")
+        rule.body = try PopupTemplate("Nothing of note", place: "body")
         var bench = PlannerBench { $0.rules = [rule] }
         let (batch, task) = running(&bench)
         #expect(bench.popup(.batch(batch.id))?.title == "video of ada: Holiday, 0 of 1")
@@ -95,7 +95,7 @@ struct BatchRuleTests {
     @Test("what a rule hides is not in a report either")
     func report() throws {
         let rule = rule(.completed, PopupRule.Loudness.none)
-        let hours = try QuietHours(["22:00-07:00"], key: "quiet_hours")
+        let hours = try QuietHours(["22:00-07:00"], place: "quiet_hours")
         var bench = PlannerBench {
             $0.rules = [rule]
             $0.quietHours = hours

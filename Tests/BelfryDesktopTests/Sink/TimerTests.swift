@@ -19,7 +19,7 @@ struct TimerTests {
         let longSleeps = Mutex(0)
         var configuration = DesktopConfiguration()
         configuration.progressDelay = .milliseconds(20)
-        configuration.quietHours = try QuietHours(["04:00-04:30"], key: "quiet_hours")
+        configuration.quietHours = try QuietHours(["04:00-04:30"], place: "quiet_hours")
         var parts = DesktopSink.Parts(
             configuration: configuration,
             control: RecordingControl(),
