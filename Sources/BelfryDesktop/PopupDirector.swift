@@ -30,6 +30,9 @@ actor PopupDirector {
     private var server: (any NotificationServer)?
     private var work: AsyncStream<Work>.Continuation?
     private var lastDelivered: EventCursor?
+    /// What the next hub must know if this one is killed.
+    private var leftovers: PopupLeftovers
+    private var isLeftoverLogged = false
     /// The times that timers are set for and have not come yet.
     private(set) var armed: Set<Duration> = []
     /// Why popups reach nobody now; nil when they do, as far as is known.
@@ -46,6 +49,7 @@ actor PopupDirector {
     init(_ parts: DesktopSink.Parts) {
         self.parts = parts
         planner = PopupPlanner(PopupWriter(parts.configuration, sender: parts.sender(_:)))
+        leftovers = PopupLeftovers(parts.leftoversPath)
         (wakeups, wakeup) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (timers, timer) = AsyncStream.makeStream()
     }
@@ -125,8 +129,10 @@ actor PopupDirector {
 
     private func take(_ signal: ServerSignal) {
         switch signal {
-        case .changed(let isPresent):
+        case .changed(let isPresent, let life):
             planner.board.serverChanged(isPresent: isPresent)
+            // A hub that was killed, or a connection that was lost, has left them there.
+            for id in leftovers.begin(life) { server?.close(id) }
             noteContact()
             if isPresent { notePresence() }
         case .closed(let id, let reason): act(on: planner.board.closed(id, reason))
@@ -158,9 +164,21 @@ actor PopupDirector {
             }
         }
         planner.refresh(at: moment)
-        for effect in planner.board.due(at: clocks.lease.now) { work?.yield(.send(effect)) }
+        let effects = planner.board.due(at: clocks.lease.now)
+        // Before anything goes out: an outcome must not be among what the next hub takes away.
+        if server != nil { rememberLeftovers() }
+        for effect in effects { work?.yield(.send(effect)) }
         if planner.board.isSettled || server == nil { settle() }
         arm()
+    }
+
+    private func rememberLeftovers() {
+        guard !leftovers.keep(planner.board.progressIDs), !isLeftoverLogged else { return }
+        isLeftoverLogged = true
+        logger.notice(
+            "the popups on the screen cannot be remembered; if the hub is killed, they stay",
+            metadata: ["path": "\(parts.leftoversPath ?? "")"]
+        )
     }
 
     private func ring(_ deadline: Duration) {

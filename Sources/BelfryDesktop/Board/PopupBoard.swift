@@ -103,6 +103,14 @@ struct PopupBoard {
         for (key, slot) in slots where slot.wanted?.stage == .progress { withdraw(key) }
     }
 
+    /// The popups on the screen that say that work goes on, without those that are just becoming outcomes.
+    var progressIDs: Set<UInt32> {
+        let shown = slots.values.filter {
+            $0.shown?.stage == .progress && $0.inFlight?.popup.stage != .outcome
+        }
+        return Set(shown.compactMap(\.id))
+    }
+
     /// Whether everything wanted has been confirmed.
     var isSettled: Bool { queue.isEmpty && inFlightCount == 0 && outbox.isEmpty }
 

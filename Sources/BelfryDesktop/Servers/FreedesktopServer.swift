@@ -16,6 +16,8 @@ final class FreedesktopServer: NotificationServer {
     static let capabilityAge = Duration.seconds(60)
 
     private struct State {
+        /// The bus's own id.
+        var bus: String?
         var owner: String?
         var capabilities: Set<String>?
         /// Nil until it has been asked: an owner's name does not change.
@@ -56,6 +58,7 @@ final class FreedesktopServer: NotificationServer {
                     argument0: Self.name
                 )
             )
+            await identifyBus()
             changed(to: try await connection.owner(of: Self.name))
             await withDiscardingTaskGroup { group in
                 group.addTask { for await message in popups { self.take(message) } }
@@ -85,13 +88,27 @@ final class FreedesktopServer: NotificationServer {
         changed(to: owner.isEmpty ? nil : owner)
     }
 
+    private func identifyBus() async {
+        let id = DBusMethodCall(
+            destination: "org.freedesktop.DBus",
+            path: "/org/freedesktop/DBus",
+            interface: "org.freedesktop.DBus",
+            member: "GetId",
+            arguments: []
+        )
+        let answer = try? await connection.call(id, timeout: timeout)
+        state.withLock { $0.bus = answer?.first?.stringValue }
+    }
+
     private func changed(to owner: String?) {
-        let isNew = state.withLock { state in
+        let (isNew, bus) = state.withLock { state in
             // The first owner is both asked for and, when it comes at that moment, signalled.
-            defer { state = State(owner: owner) }
-            return state.owner != owner || owner == nil
+            defer { state = State(bus: state.bus, owner: owner) }
+            return (state.owner != owner || owner == nil, state.bus)
         }
-        if isNew { signal.yield(.changed(isPresent: owner != nil)) }
+        guard isNew else { return }
+        let life = bus.flatMap { bus in owner.map { ServerLife(bus: bus, owner: $0) } }
+        signal.yield(.changed(isPresent: owner != nil, life: life))
     }
 
     // MARK: Calls

@@ -47,7 +47,8 @@ final class PortalServer: NotificationServer {
             member: "ActionInvoked"
         )
         guard let clicks = try? await connection.signals(rule) else { return }
-        signal.yield(.changed(isPresent: true))
+        // Its popups belong to the application, and the next hub's take the place of this one's.
+        signal.yield(.changed(isPresent: true, life: nil))
         for await click in clicks { take(click) }
     }
 

@@ -25,6 +25,7 @@ final class SinkBench: Sendable {
         timeout: Duration,
         isSandboxed: Bool,
         clocks: Clocks,
+        leftovers: String?,
         _ configuration: DesktopConfiguration
     ) {
         self.bus = bus
@@ -40,6 +41,7 @@ final class SinkBench: Sendable {
         parts.address = { .at(bus.addressText) }
         parts.timeout = timeout
         parts.isSandboxed = isSandboxed
+        parts.leftoversPath = leftovers
         sink = DesktopSink(parts)
     }
 
@@ -49,12 +51,14 @@ final class SinkBench: Sendable {
     ///   - bus: an existing one, else a new one that starts nothing by itself.
     ///   - timeout: how long the sink waits for an answer.
     ///   - clocks: the sink's time. Defaults to the system's.
+    ///   - leftovers: the file in which the sink remembers what is on the screen.
     static func run(
         bus: PrivateBus? = nil,
         environment: [String: String] = [:],
         timeout: Duration = .seconds(10),
         isSandboxed: Bool = false,
         clocks: Clocks = Clocks(),
+        leftovers: String? = nil,
         _ change: (inout DesktopConfiguration) -> Void = { _ in },
         _ body: (SinkBench) async throws -> Void
     ) async throws {
@@ -68,6 +72,7 @@ final class SinkBench: Sendable {
             timeout: timeout,
             isSandboxed: isSandboxed,
             clocks: clocks,
+            leftovers: leftovers,
             configuration
         )
         let running = Task { await bench.sink.run() }  // Awaited below, whatever the body does.
