@@ -11,6 +11,28 @@ import Testing
 
 @Suite("The desktop sink's life", .timeLimit(.minutes(1)))
 struct LifetimeTests {
+    @Test("33. everything comes from one connection")
+    func oneConnection() async throws {
+        try await SinkBench.run { bench, server in
+            for number in 1...3 { try await bench.complete(try await bench.run("Task \(number)")) }
+            let seen = try await server.notifications(count: 3)
+            #expect(Set(seen.map(\.sender)).count == 1)
+        }
+    }
+
+    @Test("35. a shutdown takes progress away and leaves outcomes")
+    func shutdown() async throws {
+        try await SinkBench.run { bench, server in
+            let (over, running) = (try await bench.run("Over"), try await bench.run("Running"))
+            try await server.visible { $0.count == 2 }
+            try await bench.complete(over)
+            _ = running
+            await bench.sink.close()
+            let left = try await server.visible { $0.count == 1 }
+            #expect(left.values.map(\.summary) == ["✨ Generation Complete!"])
+        }
+    }
+
     @Test("33. the connection is still there, and the same one, when popups are over and new ones come")
     func stays() async throws {
         try await SinkBench.run { bench, server in

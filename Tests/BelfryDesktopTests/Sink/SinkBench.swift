@@ -157,6 +157,13 @@ extension PopupDirector {
     var isServed: Bool { planner.board.server.isConnected && planner.board.server.isPresent }
 }
 
+extension DesktopSink {
+    /// Returns when the planner is in a state that no message tells of.
+    func heard(_ isThere: @escaping @Sendable (PopupPlanner) -> Bool) async throws {
+        try await eventually("the planner's state") { isThere(await self.director.planner) ? true : nil }
+    }
+}
+
 /// Takes down what popups' buttons ask for.
 final class RecordingControl: TaskControl {
     enum Call: Hashable, Sendable {
