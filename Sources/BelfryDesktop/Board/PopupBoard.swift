@@ -95,9 +95,6 @@ struct PopupBoard {
         refile(key)
     }
 
-    /// What is wanted under `key` now.
-    func wanted(_ key: PopupKey) -> Popup? { slots[key]?.wanted }
-
     /// Takes away everything that says that work goes on; what it says would be wrong from now on.
     mutating func withdrawProgress() {
         for (key, slot) in slots where slot.wanted?.stage == .progress { withdraw(key) }
