@@ -140,7 +140,7 @@ final class FreedesktopServer: NotificationServer {
         } catch {
             // What it can do may be what has changed.
             state.withLock { $0.capabilities = nil }
-            throw Self.notifyError(error)
+            throw NotifyError(error, isOwnerWatched: true)
         }
     }
 
@@ -207,7 +207,7 @@ final class FreedesktopServer: NotificationServer {
 
     private func ask(_ member: String) async throws(NotifyError) -> [DBusValue] {
         do { return try await connection.call(call(member, []), timeout: timeout) } catch {
-            throw Self.notifyError(error)
+            throw NotifyError(error, isOwnerWatched: true)
         }
     }
 
@@ -221,18 +221,5 @@ final class FreedesktopServer: NotificationServer {
         )
         call.isAutoStarting = false
         return call
-    }
-
-    private static func notifyError(_ error: any Error) -> NotifyError {
-        guard let error = error as? DBusError else { return NotifyError(failure: .gone, reason: "\(error)") }
-        let failure: NotifyFailure
-        switch error.name {
-        // KDE's word for it; the specification has none.
-        case let name where name.hasSuffix(".ExcessNotificationGeneration"): failure = .excess
-        case DBusError.noReply, DBusError.timedOut: failure = .timedOut
-        case DBusError.disconnected, DBusError.serviceUnknown, DBusError.nameHasNoOwner: failure = .gone
-        default: failure = .refused(error.message)
-        }
-        return NotifyError(failure: failure, reason: error.description)
     }
 }

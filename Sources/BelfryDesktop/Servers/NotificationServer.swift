@@ -55,12 +55,6 @@ protocol NotificationServer: Sendable {
     func flush() async
 }
 
-/// A popup that was not shown.
-struct NotifyError: Error, Sendable {
-    var failure: NotifyFailure
-    var reason: String
-}
-
 /// What a notification server says of itself.
 public struct ServerDescription: Sendable, Hashable {
     public var name: String
