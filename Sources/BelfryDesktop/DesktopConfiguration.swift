@@ -78,7 +78,7 @@ public struct PopupTexts: Sendable, Hashable {
 extension PopupTemplate {
     /// For texts of this file, which are right.
     fileprivate static func make(_ text: String) -> PopupTemplate {
-        guard let template = try? PopupTemplate(text, key: "") else {
+        guard let template = try? PopupTemplate(text, place: "") else {
             preconditionFailure("The built-in text '\(text)' has a placeholder that is not known.")
         }
         return template
@@ -99,8 +99,9 @@ public struct PopupRule: Sendable, Hashable {
     public var origin: Glob?
     /// Nil fits all.
     public var occasion: PopupOccasion?
-    /// How long the attempt took at least, for outcomes.
+    /// How long the attempt took at least; a popup without a duration, as progress is, does not fit.
     public var minDuration: Duration?
+    /// How long the attempt took at most; a popup without a duration, as progress is, does not fit.
     public var maxDuration: Duration?
     /// Nil leaves what is usual for the occasion.
     public var loudness: Loudness?
@@ -114,9 +115,13 @@ public struct PopupRule: Sendable, Hashable {
         if let feature, !feature.matches(task.featureID) { return false }
         if let user, !user.matches(task.userID) { return false }
         if let origin, !origin.matches(task.origin ?? "") { return false }
-        if let minDuration, (duration ?? .zero) < minDuration { return false }
-        if let maxDuration, (duration ?? .zero) > maxDuration { return false }
-        return true
+        return fits(duration)
+    }
+
+    private func fits(_ duration: Duration?) -> Bool {
+        guard minDuration != nil || maxDuration != nil else { return true }
+        guard let duration else { return false }
+        return minDuration.map { duration >= $0 } ?? true && maxDuration.map { duration <= $0 } ?? true
     }
 }
 
@@ -126,8 +131,32 @@ extension DesktopConfiguration {
         rules.first { $0.fits(task, occasion, duration) }
     }
 
-    /// How loud a popup is; nil is none at all. What the submitter wants comes before every rule.
+    /// How loud a popup is; nil is none at all.
     func urgency(for task: TaskSummary, _ occasion: PopupOccasion, _ duration: Duration?) -> PopupUrgency? {
+        urgency(for: task, occasion, duration, usual: Self.usualUrgency(occasion))
+    }
+
+    /// How loud the popup of a batch is; nil is none at all.
+    ///
+    /// - Parameters:
+    ///   - sample: one of its tasks; nil when none is known.
+    ///   - duration: how long the whole batch took.
+    func urgency(ofBatchLike sample: TaskSummary?, _ occasion: PopupOccasion, _ duration: Duration?)
+        -> PopupUrgency?
+    {
+        // Unlike a task's, the cancelling of a batch is told: some of its tasks may have ended before.
+        let usual: PopupUrgency = occasion == .progress ? .low : .normal
+        guard let sample else { return occasion == .progress && !showsProgress ? nil : usual }
+        return urgency(for: sample, occasion, duration, usual: usual)
+    }
+
+    /// What the submitter wants comes before every rule.
+    private func urgency(
+        for task: TaskSummary,
+        _ occasion: PopupOccasion,
+        _ duration: Duration?,
+        usual: PopupUrgency?
+    ) -> PopupUrgency? {
         switch task.notify {
         case .none: return nil
         case .outcome: if occasion == .progress { return nil }
@@ -137,7 +166,7 @@ extension DesktopConfiguration {
         switch rule(for: task, occasion, duration)?.loudness {
         case .some(.none): return nil
         case .shown(let urgency): return urgency
-        case nil: return Self.usualUrgency(occasion)
+        case nil: return usual
         }
     }
 

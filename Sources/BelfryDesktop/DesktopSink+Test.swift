@@ -74,7 +74,7 @@ extension DesktopSink {
         }
         let popups = Self.examples(icon: director.parts.configuration.icon)
         for (number, example) in popups.enumerated() {
-            await director.show(example.popup, for: .test(number + 1))
+            await director.showAnew(example.popup, for: .test(number + 1))
         }
         return DesktopReport(server, shown: popups.map(\.name))
     }
@@ -82,7 +82,7 @@ extension DesktopSink {
     private static func examples(icon: String) -> [(name: String, popup: Popup)] {
         [
             (
-                "a running task, with its bar at 42 %",
+                "a running task, at 42 %",
                 example(
                     icon,
                     "A lighthouse at dusk",

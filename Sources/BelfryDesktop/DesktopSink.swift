@@ -26,6 +26,9 @@ public final class DesktopSink: Sink, Service {
         public var timeout = Duration.seconds(5)
         /// Defaults to what the environment says.
         public var isSandboxed: Bool
+        /// A file that remembers which popups are on the screen, for the next hub if this one is killed.
+        /// Defaults to nil: nothing is remembered.
+        public var leftoversPath: String?
         let applications: DesktopEntries
 
         /// - Parameter environment: tells of the session bus, of a sandbox and of where applications are.

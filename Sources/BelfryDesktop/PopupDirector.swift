@@ -30,8 +30,11 @@ actor PopupDirector {
     private var server: (any NotificationServer)?
     private var work: AsyncStream<Work>.Continuation?
     private var lastDelivered: EventCursor?
+    /// What the next hub must know if this one is killed.
+    private var leftovers: PopupLeftovers
+    private var isLeftoverLogged = false
     /// The times that timers are set for and have not come yet.
-    private var armed: Set<Duration> = []
+    private(set) var armed: Set<Duration> = []
     /// Why popups reach nobody now; nil when they do, as far as is known.
     nonisolated let absence = Mutex<String?>(nil)
     private var isAbsenceLogged = false
@@ -46,6 +49,7 @@ actor PopupDirector {
     init(_ parts: DesktopSink.Parts) {
         self.parts = parts
         planner = PopupPlanner(PopupWriter(parts.configuration, sender: parts.sender(_:)))
+        leftovers = PopupLeftovers(parts.leftoversPath)
         (wakeups, wakeup) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (timers, timer) = AsyncStream.makeStream()
     }
@@ -125,8 +129,10 @@ actor PopupDirector {
 
     private func take(_ signal: ServerSignal) {
         switch signal {
-        case .changed(let isPresent):
+        case .changed(let isPresent, let life):
             planner.board.serverChanged(isPresent: isPresent)
+            // A hub that was killed, or a connection that was lost, has left them there.
+            for id in leftovers.begin(life) { server?.close(id) }
             noteContact()
             if isPresent { notePresence() }
         case .closed(let id, let reason): act(on: planner.board.closed(id, reason))
@@ -158,9 +164,21 @@ actor PopupDirector {
             }
         }
         planner.refresh(at: moment)
-        for effect in planner.board.due(at: clocks.lease.now) { work?.yield(.send(effect)) }
+        let effects = planner.board.due(at: clocks.lease.now)
+        // Before anything goes out: an outcome must not be among what the next hub takes away.
+        if server != nil { rememberLeftovers() }
+        for effect in effects { work?.yield(.send(effect)) }
         if planner.board.isSettled || server == nil { settle() }
         arm()
+    }
+
+    private func rememberLeftovers() {
+        guard !leftovers.keep(planner.board.progressIDs), !isLeftoverLogged else { return }
+        isLeftoverLogged = true
+        logger.notice(
+            "the popups on the screen cannot be remembered; if the hub is killed, they stay",
+            metadata: ["path": "\(parts.leftoversPath ?? "")"]
+        )
     }
 
     private func ring(_ deadline: Duration) {
@@ -228,9 +246,10 @@ actor PopupDirector {
         wakeup.yield()
     }
 
-    func withdraw(_ key: PopupKey) {
+    /// Shows a popup as a new one, also when the same is there already.
+    func showAnew(_ popup: Popup, for key: PopupKey) {
         planner.board.withdraw(key)
-        wakeup.yield()
+        show(popup, for: key)
     }
 
     /// What serves now; nil when nobody does. A hub that has just begun is given the time to find out.
@@ -283,17 +302,19 @@ actor PopupDirector {
         planner.board.isHurrying = true
         planner.stopProgress()
         planner.board.withdrawProgress()
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                try? await self.clocks.sleep(Self.closingTime)
-                await self.settle()
-            }
-            await untilSettled()
+        await withTaskGroup { group in
+            group.addTask { await self.letOut() }
+            group.addTask { try? await self.clocks.sleep(Self.closingTime) }
+            await group.next()
+            // Both at once: who does not wait yet sees that the task is cancelled, and does not begin to.
+            settle()
             group.cancelAll()
         }
     }
 
-    private func untilSettled() async {
+    /// Returns when all that is wanted is confirmed and with the bus, or the task is cancelled.
+    private func letOut() async {
+        guard !Task.isCancelled else { return }
         await withCheckedContinuation { continuation in
             settleWaiters.append(continuation)
             wakeup.yield()

@@ -140,16 +140,16 @@ struct Assembly {
             desktop.icon = String(cString: path)
             free(path)
         }
-        return DesktopSink(
-            DesktopSink.Parts(
-                configuration: desktop,
-                control: service,
-                opener: XDGOpener(launcher: launcher, environment: environment),
-                environment: environment,
-                clocks: clocks,
-                logger: logger
-            )
+        var parts = DesktopSink.Parts(
+            configuration: desktop,
+            control: service,
+            opener: XDGOpener(launcher: launcher, environment: environment),
+            environment: environment,
+            clocks: clocks,
+            logger: logger
         )
+        parts.leftoversPath = places.state + "/popups"
+        return DesktopSink(parts)
     }
 
     private func makeSinks(_ eventLog: FileSink?, _ stdout: StdoutForm?) -> [any Sink] {

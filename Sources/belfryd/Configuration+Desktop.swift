@@ -19,7 +19,7 @@ extension Configuration {
         if let flag = try reader.bool(key + "sounds") { desktop.playsSounds = flag }
         if let flag = try reader.bool(key + "pictures") { desktop.showsPictures = flag }
         if let ranges = try reader.strings(key + "quiet_hours") {
-            let hours = try QuietHours(ranges, key: key + "quiet_hours")
+            let hours = try QuietHours(ranges, place: reader.place(of: key + "quiet_hours"))
             desktop.quietHours = hours.isEmpty ? nil : hours
         }
         try readTexts(&reader)
@@ -54,8 +54,7 @@ extension Configuration {
             }
             rule.occasion = occasion
         }
-        rule.minDuration = try reader.int("min_seconds", 0...31_536_000).map { .seconds($0) }
-        rule.maxDuration = try reader.int("max_seconds", 0...31_536_000).map { .seconds($0) }
+        (rule.minDuration, rule.maxDuration) = try durations(&reader)
         if let name = try reader.string("urgency") {
             let known: [String: PopupRule.Loudness] = [
                 "none": .none, "low": .shown(.low), "normal": .shown(.normal), "critical": .shown(.critical),
@@ -70,8 +69,17 @@ extension Configuration {
         return rule
     }
 
+    private static func durations(_ reader: inout ConfigurationReader) throws -> (Duration?, Duration?) {
+        let least = try reader.int("min_seconds", 0...31_536_000)
+        let most = try reader.int("max_seconds", 0...31_536_000)
+        if let least, let most, least > most {
+            throw reader.error("min_seconds", "must not be more than max_seconds")
+        }
+        return (least.map { .seconds($0) }, most.map { .seconds($0) })
+    }
+
     private static func template(_ key: String, _ reader: inout ConfigurationReader) throws -> PopupTemplate?
     {
-        try reader.string(key).map { try PopupTemplate($0, key: key) }
+        try reader.string(key).map { try PopupTemplate($0, place: reader.place(of: key)) }
     }
 }

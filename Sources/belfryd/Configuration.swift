@@ -307,10 +307,13 @@ struct ConfigurationReader {
         return value
     }
 
+    /// A key with its file, as errors begin.
+    func place(of key: String) -> String { "\(file): '\(place)\(key)'" }
+
     func error(_ key: String, _ rule: String) -> BelfryError {
         BelfryError(
             .invalidConfiguration,
-            "\(file): '\(place)\(key)' \(rule).",
+            "\(place(of: key)) \(rule).",
             fix: "Mend it, or compare with: belfryd --print-config"
         )
     }

@@ -57,7 +57,13 @@ final class Child: Sendable {
             let pipe = try Pipe()
             defer { close(pipe.reader) }
             let pid = Result {
-                try spawn(arguments, output: pipe.writer, as: descriptor, log: log, environment: environment)
+                try spawn(
+                    arguments,
+                    environment: BusTesting.environment(adding: environment),
+                    log: log,
+                    descriptor: pipe.writer,
+                    as: descriptor
+                )
             }
             close(pipe.writer)
             let child = Child(pid: try pid.get(), life: life)

@@ -25,7 +25,8 @@ extension PrivateBus {
     private static func run(_ arguments: [String], _ environment: [String: String]) throws -> ProgramResult {
         let pipe = try Pipe()
         defer { close(pipe.reader) }
-        let pid = Result { try spawn(arguments, output: pipe.writer, environment: environment) }
+        let whole = BusTesting.environment(adding: environment)
+        let pid = Result { try spawn(arguments, environment: whole, descriptor: pipe.writer) }
         close(pipe.writer)
         let child = try pid.get()
         var bytes: [UInt8] = []

@@ -1,6 +1,6 @@
 // Starting programs beside a test.
 
-import Glibc
+public import Glibc
 
 /// What went wrong around the programs of a test.
 public struct BusTestingFailure: Error, CustomStringConvertible {
@@ -26,16 +26,22 @@ struct Pipe {
 
 /// Starts a program found in `PATH`, which the kernel ends with the thread that calls this.
 ///
+/// Its input is empty.
 /// - Parameters:
-///   - output: what becomes the program's descriptor `number`. Defaults to its standard output.
-///   - log: a file for what else it says. Defaults to nil: the test's own output.
-///   - environment: what is set beside the test's own environment. Defaults to nothing.
-func spawn(
+///   - environment: all of it.
+///   - log: a file for what it says, both streams. Defaults to nil: the test's own output.
+///   - descriptor: becomes the program's descriptor `number`, after the log has become its output. Defaults to
+///     nil: none.
+///   - number: Defaults to 1, the standard output.
+///   - deathSignal: what ends it, as setpriv names it. Defaults to `KILL`.
+/// - Throws: ``BusTestingFailure``.
+public func spawn(
     _ arguments: [String],
-    output: Int32,
-    as number: Int32 = 1,
+    environment: [String: String],
     log: String? = nil,
-    environment: [String: String] = [:]
+    descriptor: Int32? = nil,
+    as number: Int32 = 1,
+    deathSignal: String = "KILL"
 ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -45,13 +51,9 @@ func spawn(
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
     }
-    posix_spawn_file_actions_adddup2(&actions, output, number)
-    let command = ["setpriv", "--pdeathsig", "KILL", "--"] + arguments
-    let words = command.map { strdup($0) } + [nil]
-    let variables = variables(environment).map { strdup($0) } + [nil]
-    defer { for pointer in words + variables { free(pointer) } }
-    // Dispatch's threads block signals, and a bus that hears no SIGCHLD never learns that what it started
-    // has ended.
+    if let descriptor { posix_spawn_file_actions_adddup2(&actions, descriptor, number) }
+    // Dispatch's threads block signals, and a program that starts so is deaf: to SIGTERM, or a bus to the
+    // SIGCHLD by which it learns that what it started has ended.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -59,6 +61,10 @@ func spawn(
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    let command = ["setpriv", "--pdeathsig", deathSignal, "--"] + arguments
+    let words = command.map { strdup($0) } + [nil]
+    let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for pointer in words + variables { free(pointer) } }
     var pid = pid_t()
     let code = posix_spawnp(&pid, command[0], &actions, &attributes, words, variables)
     guard code == 0 else { throw BusTestingFailure("cannot start \(arguments[0]): error \(code)") }
@@ -73,13 +79,18 @@ func wait(for pid: pid_t) -> Int32 {
     return status
 }
 
-private func variables(_ added: [String: String]) -> [String] {
-    var variables = added.map { "\($0.key)=\($0.value)" }
+/// The test's own environment, with what is set beside it.
+func environment(adding added: [String: String]) -> [String: String] {
+    var variables: [String: String] = [:]
     var next = environ
     while let entry = next.pointee {
-        let variable = String(cString: entry)
-        if added[String(variable.prefix { $0 != "=" })] == nil { variables.append(variable) }
+        let parts = String(cString: entry).split(
+            separator: "=",
+            maxSplits: 1,
+            omittingEmptySubsequences: false
+        )
+        if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
         next += 1
     }
-    return variables
+    return variables.merging(added) { _, new in new }
 }

@@ -1,6 +1,7 @@
 // Programs that a test starts beside itself: a screen, a notification server. Each is ended by its pid, and
 // ends by itself when the test's process dies, even by SIGKILL.
 
+import BusTesting
 import Dispatch
 import FoundationEssentials
 public import Glibc
@@ -61,14 +62,20 @@ public final class ChildProcess: Sendable {
         descriptor: Int32? = nil,
         tidiesUp: Bool = false
     ) async throws -> ChildProcess {
-        let whole = ["/usr/bin/setpriv", "--pdeathsig", tidiesUp ? "TERM" : "KILL", "--"] + command
         let life = Life()
         let pid: pid_t = try await withCheckedThrowingContinuation { continuation in
             // The kernel sends the death signal when the *thread* that started the process ends, so the
             // thread that starts it stays to wait for it.
             DispatchQueue(label: "child \(command[0])").async {
                 do {
-                    let pid = try spawn(whole, environment: environment, log: log, descriptor: descriptor)
+                    let pid = try spawn(
+                        command,
+                        environment: environment,
+                        log: log,
+                        descriptor: descriptor,
+                        as: 3,
+                        deathSignal: tidiesUp ? "TERM" : "KILL"
+                    )
                     continuation.resume(returning: pid)
                     life.awaitEnd(of: pid)
                 } catch {
@@ -136,39 +143,4 @@ public final class ChildProcess: Sendable {
 public struct DesktopFault: Error, CustomStringConvertible {
     public var description: String
     public init(_ description: String) { self.description = description }
-}
-
-/// Starts a process whose descriptors are 0 (nothing), 1 and 2 (the log), and 3 (`descriptor`).
-private func spawn(
-    _ command: [String],
-    environment: [String: String],
-    log: String,
-    descriptor: Int32?
-) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    if let descriptor { posix_spawn_file_actions_adddup2(&actions, descriptor, 3) }
-
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    // Threads of the dispatch library block signals; a program that starts with SIGTERM blocked is deaf.
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-
-    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-    var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") }
-    defer { for text in arguments + variables { free(text) } }
-    arguments.append(nil)
-    variables.append(nil)
-    var pid: pid_t = 0
-    let code = posix_spawn(&pid, command[0], &actions, &attributes, arguments, variables)
-    guard code == 0 else { throw DesktopFault("\(command[0]): \(String(cString: strerror(code)))") }
-    return pid
 }

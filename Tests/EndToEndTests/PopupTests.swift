@@ -100,6 +100,34 @@ struct PopupTests {
         await desktop.close()
     }
 
+    @Test("the hub is killed: the next one takes away what it left on the screen")
+    func hubKilled() async throws {
+        let desktop = try await HeadlessDesktop.open()
+        let silent = "[[sinks.desktop.rules]]\noutcome = \"completed\"\nurgency = \"none\"\n"
+        let sandbox = try sandbox(on: desktop, silent)
+        let gate = sandbox.root + "/gate"
+        mkfifo(gate, 0o600)
+        try await sandbox.belfry("add", "--rerun", "--", "cat", gate)
+        try await displayed(1, on: desktop)
+        try await eventually("the popup to be written down") {
+            FileManager.default.fileExists(atPath: sandbox.places.state + "/popups") ? true : nil
+        }
+        let pid = try #require(sandbox.hubProcess)
+        kill(pid, SIGKILL)
+        #expect(try await sandbox.belfry("run", "--", "true").status == 0)
+        try await running(1, in: sandbox)
+        try open(gate)
+        #expect(try await sandbox.belfry("wait").status == 0)
+        try await displayed(0, on: desktop)
+        await desktop.close()
+    }
+
+    private func displayed(_ count: Int, on desktop: HeadlessDesktop) async throws {
+        try await eventually("\(count) popups") {
+            try await desktop.run(["/usr/bin/dunstctl", "count", "displayed"]) == "\(count)\n" ? true : nil
+        }
+    }
+
     /// Submits commands that wait until the gate is opened.
     private func submit(_ count: Int, _ gate: String, to sandbox: Sandbox) async throws {
         let script =
@@ -129,7 +157,7 @@ struct PopupTests {
         let ran = try await sandbox.belfry("sink", "test", "desktop")
         #expect(ran.status == 0, "\(ran.errors)")
         #expect(ran.output.hasPrefix("server  dunst, "))
-        #expect(ran.output.contains("shown   a running task, with its bar at 42 %\n"))
+        #expect(ran.output.contains("shown   a running task, at 42 %\n"))
         #expect(ran.output.contains("yes     Popups have buttons.\n"))
         try await desktop.picture { $0.count(of: .bar) > 0 }
         let listed = try await sandbox.belfry("sink", "list")

@@ -137,6 +137,10 @@ struct ConfigurationTests {
             ("[[sinks.desktop.rules]]\nurgency = \"loud\"\n", "rules[1].urgency"),
             ("[[sinks.desktop.rules]]\noutcome = \"done\"\n", "completed"),
             ("[sinks.desktop]\nrules = 3\n", "a list of tables"),
+            (
+                "[[sinks.desktop.rules]]\nmin_seconds = 20\nmax_seconds = 10\n",
+                "'sinks.desktop.rules[1].min_seconds' must not be more than max_seconds"
+            ),
         ]
     )
     func mistakes(text: String, words: String) throws {
@@ -146,6 +150,40 @@ struct ConfigurationTests {
         }
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+        #expect(error?.fix != nil)
+    }
+
+    @Test(
+        "what is wrong in a text is told with the file and the whole key, and ends as a sentence does",
+        arguments: [
+            (
+                "[sinks.desktop]\nquiet_hours = [\"late\"]\n",
+                "config.toml: 'sinks.desktop.quiet_hours': 'late' is no time of the day: it has no times."
+            ),
+            (
+                "[sinks.desktop]\nquiet_hours = [\"mn 22:00-07:00\"]\n",
+                "config.toml: 'sinks.desktop.quiet_hours': 'mn 22:00-07:00' is no time of the day: 'mn' is not a day; did you mean 'mon'?"
+            ),
+            (
+                "[sinks.desktop.text]\nfailed_body = \"{eror}\"\n",
+                "config.toml: 'sinks.desktop.text.failed_body': there is no {eror}; did you mean {error}?"
+            ),
+            (
+                "[[sinks.desktop.rules]]\n[[sinks.desktop.rules]]\ntitle = \"{titel}\"\n",
+                "config.toml: 'sinks.desktop.rules[2].title': there is no {titel}; did you mean {title}?"
+            ),
+            (
+                "[[sinks.desktop.rules]]\nbody = \"{\"\n",
+                "config.toml: 'sinks.desktop.rules[1].body': the { before '' is not closed."
+            ),
+        ]
+    )
+    func mistakesInTexts(text: String, message: String) throws {
+        let error = #expect(throws: BelfryError.self) {
+            var read = Configuration()
+            _ = try read.apply(text, file: "config.toml")
+        }
+        #expect(error?.message == message)
         #expect(error?.fix != nil)
     }
 }

@@ -95,12 +95,17 @@ struct PopupBoard {
         refile(key)
     }
 
-    /// What is wanted under `key` now.
-    func wanted(_ key: PopupKey) -> Popup? { slots[key]?.wanted }
-
     /// Takes away everything that says that work goes on; what it says would be wrong from now on.
     mutating func withdrawProgress() {
         for (key, slot) in slots where slot.wanted?.stage == .progress { withdraw(key) }
+    }
+
+    /// The popups on the screen that say that work goes on, without those that are just becoming outcomes.
+    var progressIDs: Set<UInt32> {
+        let shown = slots.values.filter {
+            $0.shown?.stage == .progress && $0.inFlight?.popup.stage != .outcome
+        }
+        return Set(shown.compactMap(\.id))
     }
 
     /// Whether everything wanted has been confirmed.

@@ -11,12 +11,8 @@ struct DesktopEntry: Hashable, Sendable {
     var name: String
     /// The name of an icon of the theme, or the path of a picture.
     var icon: String?
-    /// The command line, with its `%U` and quotes.
-    var exec: String?
     /// Whether the program is started by a call on the bus.
     var isDBusActivatable: Bool
-    /// Whether the program is kept out of menus; it runs all the same.
-    var isNoDisplay: Bool
 }
 
 extension DesktopEntry {
@@ -36,9 +32,7 @@ extension DesktopEntry {
         self.path = path
         self.name = name
         icon = localized("Icon").flatMap { $0.isEmpty ? nil : $0 }
-        exec = keys["Exec"].flatMap { $0.isEmpty ? nil : $0 }
         isDBusActivatable = keys["DBusActivatable"] == "true"
-        isNoDisplay = keys["NoDisplay"] == "true"
     }
 
     /// The endings of localized keys for the locale of messages, best first.

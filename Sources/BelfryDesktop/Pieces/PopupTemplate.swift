@@ -35,11 +35,11 @@ public struct PopupTemplate: Sendable, Hashable {
     public let text: String
     private let lines: [[Part]]
 
-    /// - Parameter key: where the text comes from, for errors.
+    /// - Parameter place: where the text stands, as an error begins.
     /// - Throws: ``BelfryError`` `invalid_configuration` for a name that does not exist and an open brace.
-    public init(_ text: String, key: String) throws {
+    public init(_ text: String, place: String) throws {
         self.text = text
-        lines = Self.lines(try Self.pieces(text, key: key))
+        lines = Self.lines(try Self.pieces(text, place))
     }
 
     /// The text with a value for each placeholder; an empty one where there is none.
@@ -92,7 +92,7 @@ public struct PopupTemplate: Sendable, Hashable {
 
     // MARK: Reading
 
-    private static func pieces(_ text: String, key: String) throws(BelfryError) -> [Piece] {
+    private static func pieces(_ text: String, _ place: String) throws(BelfryError) -> [Piece] {
         var pieces: [Piece] = []
         var literal = ""
         var rest = text[...]
@@ -101,7 +101,7 @@ public struct PopupTemplate: Sendable, Hashable {
                 rest.removeFirst()
                 literal.append(character)
             } else if character == "{" {
-                pieces += [.literal(literal), .value(try name(&rest, key: key))]
+                pieces += [.literal(literal), .value(try name(&rest, place))]
                 literal = ""
             } else {
                 literal.append(character)
@@ -111,23 +111,23 @@ public struct PopupTemplate: Sendable, Hashable {
     }
 
     /// Takes a name and its closing brace off `rest`.
-    private static func name(_ rest: inout Substring, key: String) throws(BelfryError) -> Name {
+    private static func name(_ rest: inout Substring, _ place: String) throws(BelfryError) -> Name {
         let end = rest.firstIndex { $0 == "}" || $0 == "{" || $0.isNewline }
         guard let end, rest[end] == "}" else {
-            throw mistake(key, "the { before '\(rest.prefix(20))' is not closed")
+            throw mistake(place, "the { before '\(rest.prefix(20))' is not closed.")
         }
         let word = String(rest[..<end].filter { !$0.isWhitespace })
         rest = rest[rest.index(after: end)...]
         if let name = Name(rawValue: word) { return name }
         let meant = NameSuggestion.closest(to: word, among: Name.allCases.map(\.rawValue))
-        throw mistake(key, "there is no {\(word)}" + (meant.map { "; did you mean {\($0)}?" } ?? ""))
+        throw mistake(place, "there is no {\(word)}" + (meant.map { "; did you mean {\($0)}?" } ?? "."))
     }
 
-    private static func mistake(_ key: String, _ what: String) -> BelfryError {
+    private static func mistake(_ place: String, _ what: String) -> BelfryError {
         let known = Name.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
         return BelfryError(
             .invalidConfiguration,
-            "'\(key)': \(what).",
+            "\(place): \(what)",
             fix: "There are \(known); {{ stands for a brace."
         )
     }

@@ -5,15 +5,15 @@ import BelfryCore
 extension QuietHours {
     private static let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
-    /// What is wrong in a text.
+    /// What is wrong in a text, up to the end of the sentence.
     private struct Mistake: Error { let text: String }
 
     /// The minutes of the week of one text.
-    static func spans(_ text: String, key: String) throws(BelfryError) -> [Range<Int>] {
+    static func spans(_ text: String, place: String) throws(BelfryError) -> [Range<Int>] {
         do { return try spans(text) } catch {
             throw BelfryError(
                 .invalidConfiguration,
-                "'\(key)': '\(text)' is no time of the day: \(error.text).",
+                "\(place): '\(text)' is no time of the day: \(error.text)",
                 fix: "Write it like \"22:00-07:00\", \"mon-fri 09:00-12:30\" or \"sat,sun 00:00-24:00\"."
             )
         }
@@ -39,7 +39,7 @@ extension QuietHours {
         var found: Set<Int> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false)
-            guard ends.count <= 2 else { throw Mistake(text: "'\(part)' is not from one day to another") }
+            guard ends.count <= 2 else { throw Mistake(text: "'\(part)' is not from one day to another.") }
             let first = try day(ends[0])
             let last = try day(ends[ends.count - 1])
             for step in 0...((last - first + 7) % 7) { found.insert((first + step) % 7) }
@@ -51,16 +51,16 @@ extension QuietHours {
         let short = days.map { $0.prefix(3) }
         if let day = short.firstIndex(of: name) ?? days.firstIndex(of: String(name)) { return day }
         let meant = NameSuggestion.closest(to: String(name), among: short.map(String.init))
-        throw Mistake(text: "'\(name)' is not a day" + (meant.map { "; did you mean '\($0)'?" } ?? ""))
+        throw Mistake(text: "'\(name)' is not a day" + (meant.map { "; did you mean '\($0)'?" } ?? "."))
     }
 
     private static func times(_ text: String) throws(Mistake) -> (start: Int, end: Int) {
-        if text.isEmpty { throw Mistake(text: "it has no times") }
+        if text.isEmpty { throw Mistake(text: "it has no times.") }
         let ends = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard ends.count == 2 else { throw Mistake(text: "'\(text)' is not from one time to another") }
+        guard ends.count == 2 else { throw Mistake(text: "'\(text)' is not from one time to another.") }
         let (start, end) = (try minuteOfDay(ends[0]), try minuteOfDay(ends[1]))
-        if start == minutesOfDay { throw Mistake(text: "24:00 can only be an end") }
-        if start == end { throw Mistake(text: "it ends when it begins (00:00-24:00 is the whole day)") }
+        if start == minutesOfDay { throw Mistake(text: "24:00 can only be an end.") }
+        if start == end { throw Mistake(text: "it ends when it begins (00:00-24:00 is the whole day).") }
         return (start, end)
     }
 
@@ -69,9 +69,9 @@ extension QuietHours {
         let areDigits = parts.allSatisfy { $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
         guard parts.count == 2, areDigits, (1...2).contains(parts[0].count), parts[1].count == 2,
             let hour = Int(parts[0]), let minute = Int(parts[1])
-        else { throw Mistake(text: "'\(text)' is not a time such as 07:30") }
+        else { throw Mistake(text: "'\(text)' is not a time such as 07:30.") }
         guard minute < 60, hour * 60 + minute <= minutesOfDay else {
-            throw Mistake(text: "'\(text)' is not between 00:00 and 24:00")
+            throw Mistake(text: "'\(text)' is not between 00:00 and 24:00.")
         }
         return hour * 60 + minute
     }

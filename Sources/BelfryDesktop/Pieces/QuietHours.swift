@@ -21,10 +21,10 @@ public struct QuietHours: Sendable, Hashable {
     ///
     /// A range that ends before it begins ends on the next day; `fri 22:00-07:00` begins on Friday.
     ///
-    /// - Parameter key: where the texts come from, for errors.
+    /// - Parameter place: where the texts stand, as an error begins.
     /// - Throws: ``BelfryError`` `invalid_configuration` with the text, what is wrong in it, and how it goes.
-    public init(_ ranges: [String], key: String) throws {
-        spans = Self.merged(try ranges.flatMap { try Self.spans($0, key: key) })
+    public init(_ ranges: [String], place: String) throws {
+        spans = Self.merged(try ranges.flatMap { try Self.spans($0, place: place) })
     }
 
     /// Whether nothing is ever held.

@@ -41,14 +41,13 @@ extension PopupPlanner {
     }
 
     /// A batch is one outcome, however many tasks it had.
-    mutating func intake(_ batch: TaskBatch, duration: Duration?, happened: Timestamp, at moment: Moment) {
+    mutating func intake(_ batch: TaskBatch, _ popup: Popup, happened: Timestamp, at moment: Moment) {
         let isStale = moment.wall.since(happened) > Self.staleAge
         if isHolding || isStale {
             board.withdraw(.batch(batch.id))
             held.add(batch)
             heldUntil = isStale ? moment.now + Self.reportDelay : moment.now
         } else {
-            let popup = writer.batchOutcome(batch, duration: duration, at: happened)
             board.show(popup, for: .batch(batch.id))
         }
     }

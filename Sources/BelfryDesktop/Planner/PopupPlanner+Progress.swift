@@ -26,8 +26,8 @@ extension PopupPlanner {
 
     private var shownBatches: [(id: BatchID, state: RunningBatch, batch: TaskBatch)] {
         batches.compactMap { id, state in
-            guard configuration.showsProgress, state.notify == .full, state.startedAt != nil,
-                let batch = state.batch
+            guard let batch = state.batch, state.startedAt != nil,
+                configuration.urgency(ofBatchLike: state.sample, .progress, nil) != nil
             else { return nil }
             return (id, state, batch)
         }
@@ -58,6 +58,7 @@ extension PopupPlanner {
             let percent = percent(of: batch)
             wanted[.batch(id)] = writer.batchProgress(
                 batch,
+                like: state.sample,
                 percent: Int(percent),
                 left: state.left(percent: percent, at: now)
             )

@@ -64,11 +64,11 @@ struct PopupPlanner {
         followQuietHours(moment)
         switch record.kind {
         case .added:
-            // Only the first task of a batch is read: it tells what the submitter wants to hear of.
+            // Only the first task of a batch is read: it stands for all of them.
             guard let batch = batchToCome else { return }
             batchToCome = nil
             if let task = try record.event().task, task.batchID == batch {
-                batches[batch]?.notify = task.notify
+                batches[batch]?.sample = task
             }
         case .started: start(record, at: moment.now)
         case .completed, .failed, .cancelled: try end(record, at: moment)
@@ -142,7 +142,7 @@ struct PopupPlanner {
     private mutating func note(_ outcome: Outcome, of id: BatchID, at moment: Moment) {
         board.withdraw(.task(outcome.task.id))
         var batch = batches[id] ?? RunningBatch()
-        batch.notify = outcome.task.notify
+        batch.sample = batch.sample ?? outcome.task
         batch.isStale = true
         if batch.startedAt == nil { batch.startedAt = moment.now - (outcome.duration ?? .zero) }
         batches[id] = batch
@@ -173,9 +173,10 @@ struct PopupPlanner {
         let known = batches.removeValue(forKey: batch.id)
         visible.remove(.batch(batch.id))
         isProgressStale = true
-        guard known?.notify != NotifyPolicy.none else { return board.withdraw(.batch(batch.id)) }
         let duration = known?.startedAt.map { moment.now - $0 }
-        intake(batch, duration: duration, happened: event.time, at: moment)
+        let popup = writer.batchOutcome(batch, like: known?.sample, duration: duration, at: event.time)
+        guard let popup else { return board.withdraw(.batch(batch.id)) }
+        intake(batch, popup, happened: event.time, at: moment)
     }
 
     // MARK: Clicks and closings
@@ -243,7 +244,7 @@ struct PopupPlanner {
 
     /// A batch that was there before this hub began.
     private mutating func adopt(_ id: BatchID, _ task: TaskSummary, startedAt: Duration) {
-        if batches[id] == nil { batches[id] = RunningBatch(notify: task.notify) }
+        if batches[id] == nil { batches[id] = RunningBatch(sample: task) }
         if batches[id]?.startedAt == nil { batches[id]?.startedAt = startedAt }
     }
 

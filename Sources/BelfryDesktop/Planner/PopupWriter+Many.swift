@@ -3,55 +3,82 @@
 import BelfryCore
 
 extension PopupWriter {
-    func batchProgress(_ batch: TaskBatch, percent: Int, left: Duration?) -> Popup {
+    /// - Parameter sample: one of its tasks, for the rules.
+    func batchProgress(_ batch: TaskBatch, like sample: TaskSummary?, percent: Int, left: Duration?) -> Popup?
+    {
+        guard let urgency = configuration.urgency(ofBatchLike: sample, .progress, nil) else { return nil }
         var parts = ["\(batch.finished) of \(batch.total)"]
         if batch.failed > 0 { parts[0] += ", \(batch.failed) failed" }
         parts.append("\(percent) %")
         if let left { parts.append(Phrases.left(left)) }
+        let rule = sample.flatMap { configuration.rule(for: $0, .progress, nil) }
         return Popup(
             stage: .progress,
             scope: "\(batch.id)",
             sender: own,
-            title: title(of: batch),
+            title: rule?.title.map { heading($0, of: batch, like: sample) } ?? title(of: batch),
             body: parts.joined(separator: " · "),
             percent: percent,
-            urgency: .low,
+            urgency: urgency,
             category: .transfer,
             buttons: [.cancel]
         )
     }
 
-    /// - Parameter time: when it was over, as it can be so several times.
-    func batchOutcome(_ batch: TaskBatch, duration: Duration?, at time: Timestamp) -> Popup {
+    /// - Parameters:
+    ///   - sample: one of its tasks, for the rules.
+    ///   - time: when it was over, as it can be so several times.
+    func batchOutcome(_ batch: TaskBatch, like sample: TaskSummary?, duration: Duration?, at time: Timestamp)
+        -> Popup?
+    {
         let failed = batch.failed > 0
         let occasion: PopupOccasion = failed ? .failed : batch.cancelled > 0 ? .cancelled : .completed
-        let heading = configuration.texts.title(occasion).filled { name in
-            switch name {
-            case .count, .total: "\(batch.total)"
-            case .done: "\(batch.completed)"
-            case .failed: "\(batch.failed)"
-            case .title: title(of: batch)
-            default: ""
-            }
-        }
-        var parts = ["\(batch.completed) of \(batch.total) done"]
-        if failed { parts.append("\(batch.failed) failed") }
-        if batch.cancelled > 0 { parts.append("\(batch.cancelled) cancelled") }
-        var lines = [parts.joined(separator: ", ")]
-        if let duration { lines[0] += " · \(Phrases.duration(duration))" }
-        lines.append(title(of: batch))
+        guard let urgency = configuration.urgency(ofBatchLike: sample, occasion, duration) else { return nil }
+        let rule = sample.flatMap { configuration.rule(for: $0, occasion, duration) }
+        let words = rule?.title ?? configuration.texts.title(occasion)
         return Popup(
             stage: .outcome,
             scope: "\(batch.id)/\(time.milliseconds)",
             sender: own,
-            title: PopupText.summary(heading),
-            body: PopupText.body(lines.joined(separator: "\n")),
-            urgency: .normal,
+            title: heading(words, of: batch, like: sample, duration),
+            body: PopupText.body(counts(of: batch, duration)),
+            urgency: urgency,
             category: failed ? .error : .complete,
             sound: sound(occasion),
             buttons: (failed ? [.retryFailed] : []) + folderButton,
             defaultButton: folderButton.first
         )
+    }
+
+    private func counts(of batch: TaskBatch, _ duration: Duration?) -> String {
+        var parts = ["\(batch.completed) of \(batch.total) done"]
+        if batch.failed > 0 { parts.append("\(batch.failed) failed") }
+        if batch.cancelled > 0 { parts.append("\(batch.cancelled) cancelled") }
+        let line = parts.joined(separator: ", ") + (duration.map { " · \(Phrases.duration($0))" } ?? "")
+        return line + "\n" + title(of: batch)
+    }
+
+    /// A title in a person's own words, of what is known of a batch.
+    private func heading(
+        _ template: PopupTemplate,
+        of batch: TaskBatch,
+        like sample: TaskSummary?,
+        _ duration: Duration? = nil
+    ) -> String {
+        let text = template.filled { name in
+            switch name {
+            case .count, .total: "\(batch.total)"
+            case .done: "\(batch.completed)"
+            case .failed: "\(batch.failed)"
+            case .title: title(of: batch)
+            case .duration: duration.map(Phrases.duration) ?? ""
+            case .feature: sample?.featureID ?? ""
+            case .user: sample?.userID ?? ""
+            default: ""
+            }
+        }
+        let heading = PopupText.summary(text)
+        return heading.isEmpty ? title(of: batch) : heading
     }
 
     /// - Parameters:

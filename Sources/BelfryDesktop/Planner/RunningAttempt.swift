@@ -51,7 +51,8 @@ struct RunningBatch {
     /// Nil until it has been read.
     var batch: TaskBatch?
     var startedAt: Duration?
-    var notify = NotifyPolicy.full
+    /// One of its tasks, the first that is known: what holds for it holds for the batch.
+    var sample: TaskSummary?
     /// Its counts may have changed.
     var isStale = true
     var isDismissed = false

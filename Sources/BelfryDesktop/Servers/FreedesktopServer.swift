@@ -16,6 +16,8 @@ final class FreedesktopServer: NotificationServer {
     static let capabilityAge = Duration.seconds(60)
 
     private struct State {
+        /// The bus's own id.
+        var bus: String?
         var owner: String?
         var capabilities: Set<String>?
         /// Nil until it has been asked: an owner's name does not change.
@@ -56,6 +58,7 @@ final class FreedesktopServer: NotificationServer {
                     argument0: Self.name
                 )
             )
+            await identifyBus()
             changed(to: try await connection.owner(of: Self.name))
             await withDiscardingTaskGroup { group in
                 group.addTask { for await message in popups { self.take(message) } }
@@ -85,13 +88,27 @@ final class FreedesktopServer: NotificationServer {
         changed(to: owner.isEmpty ? nil : owner)
     }
 
+    private func identifyBus() async {
+        let id = DBusMethodCall(
+            destination: "org.freedesktop.DBus",
+            path: "/org/freedesktop/DBus",
+            interface: "org.freedesktop.DBus",
+            member: "GetId",
+            arguments: []
+        )
+        let answer = try? await connection.call(id, timeout: timeout)
+        state.withLock { $0.bus = answer?.first?.stringValue }
+    }
+
     private func changed(to owner: String?) {
-        let isNew = state.withLock { state in
+        let (isNew, bus) = state.withLock { state in
             // The first owner is both asked for and, when it comes at that moment, signalled.
-            defer { state = State(owner: owner) }
-            return state.owner != owner || owner == nil
+            defer { state = State(bus: state.bus, owner: owner) }
+            return (state.owner != owner || owner == nil, state.bus)
         }
-        if isNew { signal.yield(.changed(isPresent: owner != nil)) }
+        guard isNew else { return }
+        let life = bus.flatMap { bus in owner.map { ServerLife(bus: bus, owner: $0) } }
+        signal.yield(.changed(isPresent: owner != nil, life: life))
     }
 
     // MARK: Calls
@@ -123,7 +140,7 @@ final class FreedesktopServer: NotificationServer {
         } catch {
             // What it can do may be what has changed.
             state.withLock { $0.capabilities = nil }
-            throw Self.notifyError(error)
+            throw NotifyError(error, isOwnerWatched: true)
         }
     }
 
@@ -190,7 +207,7 @@ final class FreedesktopServer: NotificationServer {
 
     private func ask(_ member: String) async throws(NotifyError) -> [DBusValue] {
         do { return try await connection.call(call(member, []), timeout: timeout) } catch {
-            throw Self.notifyError(error)
+            throw NotifyError(error, isOwnerWatched: true)
         }
     }
 
@@ -204,18 +221,5 @@ final class FreedesktopServer: NotificationServer {
         )
         call.isAutoStarting = false
         return call
-    }
-
-    private static func notifyError(_ error: any Error) -> NotifyError {
-        guard let error = error as? DBusError else { return NotifyError(failure: .gone, reason: "\(error)") }
-        let failure: NotifyFailure
-        switch error.name {
-        // KDE's word for it; the specification has none.
-        case let name where name.hasSuffix(".ExcessNotificationGeneration"): failure = .excess
-        case DBusError.noReply, DBusError.timedOut: failure = .timedOut
-        case DBusError.disconnected, DBusError.serviceUnknown, DBusError.nameHasNoOwner: failure = .gone
-        default: failure = .refused(error.message)
-        }
-        return NotifyError(failure: failure, reason: error.description)
     }
 }

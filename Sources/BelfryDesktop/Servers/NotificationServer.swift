@@ -4,10 +4,18 @@
 /// What a server tells by itself.
 enum ServerSignal: Sendable {
     /// Somebody else, or nobody, owns the server's name now. Also the first word of every connection.
-    case changed(isPresent: Bool)
+    case changed(isPresent: Bool, life: ServerLife?)
     case closed(UInt32, CloseReason)
     case invoked(UInt32, actionKey: String)
     case activationToken(UInt32, String)
+}
+
+/// One server from its coming to its going: as long as it is the same, its popups' ids mean the same.
+struct ServerLife: Hashable, Sendable {
+    /// The bus, by the id that it made for itself.
+    var bus: String
+    /// The unique name of the server, which a bus gives only once.
+    var owner: String
 }
 
 /// Shows popups through one connection.
@@ -45,12 +53,6 @@ protocol NotificationServer: Sendable {
 
     /// Returns when everything has been handed to the bus.
     func flush() async
-}
-
-/// A popup that was not shown.
-struct NotifyError: Error, Sendable {
-    var failure: NotifyFailure
-    var reason: String
 }
 
 /// What a notification server says of itself.

@@ -47,7 +47,8 @@ final class PortalServer: NotificationServer {
             member: "ActionInvoked"
         )
         guard let clicks = try? await connection.signals(rule) else { return }
-        signal.yield(.changed(isPresent: true))
+        // Its popups belong to the application, and the next hub's take the place of this one's.
+        signal.yield(.changed(isPresent: true, life: nil))
         for await click in clicks { take(click) }
     }
 
@@ -75,17 +76,7 @@ final class PortalServer: NotificationServer {
         do {
             _ = try await connection.call(call("AddNotification", arguments), timeout: timeout)
             return id
-        } catch let error as DBusError {
-            let failure: NotifyFailure
-            switch error.name {
-            case DBusError.noReply, DBusError.timedOut: failure = .timedOut
-            case DBusError.disconnected: failure = .gone
-            default: failure = .refused(error.message)
-            }
-            throw NotifyError(failure: failure, reason: error.description)
-        } catch {
-            throw NotifyError(failure: .gone, reason: "\(error)")
-        }
+        } catch { throw NotifyError(error, isOwnerWatched: false) }
     }
 
     private static func content(of popup: Popup, generation: Int) -> [(String, DBusValue)] {

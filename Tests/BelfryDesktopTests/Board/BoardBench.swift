@@ -1,6 +1,7 @@
 // A board with a server that does what a test says, when it says so.
 
 import BelfryCore
+import OrderedCollections
 
 @testable import BelfryDesktop
 
@@ -95,4 +96,9 @@ extension Popup {
 
 func key(_ action: PopupAction, _ generation: Int) -> String {
     "\(PopupActionKey(action, generation: generation))"
+}
+
+extension PopupBoard {
+    /// What is wanted under `key` now.
+    func wanted(_ key: PopupKey) -> Popup? { slots[key]?.wanted }
 }

@@ -32,9 +32,7 @@ struct DesktopEntriesTests {
             # A comment
             Name = Paint\\sand\\\\more
             Icon=paint
-            Exec=paint --new "%f"
             DBusActivatable=true
-            NoDisplay=true
 
             [Desktop Action new]
             Name=New picture
@@ -47,9 +45,7 @@ struct DesktopEntriesTests {
             path: path,
             name: "Paint and\\more",
             icon: "paint",
-            exec: "paint --new \"%f\"",
-            isDBusActivatable: true,
-            isNoDisplay: true
+            isDBusActivatable: true
         )
         #expect(entry == expected)
         #expect(entries().entry("org.example.Paint.desktop") == expected)
@@ -59,7 +55,7 @@ struct DesktopEntriesTests {
     func defaults() throws {
         install("plain", "Name=Plain\nIcon=")
         let entry = try #require(entries().entry("plain"))
-        #expect(entry.icon == nil && entry.exec == nil && !entry.isDBusActivatable && !entry.isNoDisplay)
+        #expect(entry.icon == nil && !entry.isDBusActivatable)
     }
 
     @Test(

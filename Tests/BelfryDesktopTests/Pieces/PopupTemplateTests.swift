@@ -8,7 +8,7 @@ import Testing
 @Suite("Templates of popups")
 struct PopupTemplateTests {
     private func filled(_ text: String, _ values: [PopupTemplate.Name: String]) throws -> String {
-        try PopupTemplate(text, key: "key").filled { values[$0] ?? "" }
+        try PopupTemplate(text, place: "key").filled { values[$0] ?? "" }
     }
 
     @Test("placeholders are filled in")
@@ -72,21 +72,21 @@ struct PopupTemplateTests {
     }
 
     @Test(
-        "a mistake is named, with the key and the names that there are",
+        "a mistake is named, with its place and the names that there are",
         arguments: [
             ("Your {featur} task", "there is no {featur}; did you mean {feature}?"),
-            ("{prompt}", "there is no {prompt}"), ("{}", "there is no {}"),
-            ("a {title", "the { before 'title' is not closed"),
-            ("{title {user}", "the { before 'title {user}' is not closed"),
-            ("{ti\ntle}", "the { before 'ti\ntle}' is not closed"),
+            ("{prompt}", "there is no {prompt}."), ("{}", "there is no {}."),
+            ("a {title", "the { before 'title' is not closed."),
+            ("{title {user}", "the { before 'title {user}' is not closed."),
+            ("{ti\ntle}", "the { before 'ti\ntle}' is not closed."),
         ]
     )
     func mistakes(_ text: String, _ reason: String) {
         let error = #expect(throws: BelfryError.self) {
-            try PopupTemplate(text, key: "sinks.desktop.completed.body")
+            try PopupTemplate(text, place: "sinks.desktop.completed.body")
         }
         #expect(error?.code == .invalidConfiguration)
-        #expect(error?.message == "'sinks.desktop.completed.body': \(reason).")
+        #expect(error?.message == "sinks.desktop.completed.body: \(reason)")
         #expect(error?.fix?.hasPrefix("There are {feature}, {title}, {number}, ") == true)
         #expect(error?.fix?.hasSuffix("; {{ stands for a brace.") == true)
     }

@@ -16,7 +16,7 @@ struct QuietHoursTests {
     }
 
     private func hours(_ ranges: String...) throws -> QuietHours {
-        try QuietHours(ranges, key: "sinks.desktop.quiet_hours")
+        try QuietHours(ranges, place: "sinks.desktop.quiet_hours")
     }
 
     private func time(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }
@@ -134,7 +134,7 @@ struct QuietHoursTests {
         ["2026-03-26T17:00:00Z", "2026-10-22T17:00:00Z"]
     )
     func againstMinutes(_ ranges: [String], _ start: String) throws {
-        let hours = try QuietHours(ranges, key: "key")
+        let hours = try QuietHours(ranges, place: "key")
         let start = try time(start)
         var (now, changes, found) = (start, [Timestamp](), [Timestamp]())
         for minute in 1...(9 * 1440) {
@@ -169,19 +169,19 @@ struct QuietHoursTests {
     }
 
     @Test(
-        "a mistake is named, with the key and how it goes",
+        "a mistake is named, with its place and how it goes",
         arguments: [
-            ("", "it has no times"), ("mon", "it has no times"),
-            ("22:00", "'22:00' is not from one time to another"),
-            ("22-7", "'22' is not a time such as 07:30"),
-            ("25:00-07:00", "'25:00' is not between 00:00 and 24:00"),
-            ("22:60-07:00", "'22:60' is not between 00:00 and 24:00"),
-            ("24:00-07:00", "24:00 can only be an end"),
-            ("٢٢:00-07:00", "'٢٢:00' is not a time such as 07:30"),
-            ("07:00-07:00", "it ends when it begins (00:00-24:00 is the whole day)"),
+            ("", "it has no times."), ("mon", "it has no times."),
+            ("22:00", "'22:00' is not from one time to another."),
+            ("22-7", "'22' is not a time such as 07:30."),
+            ("25:00-07:00", "'25:00' is not between 00:00 and 24:00."),
+            ("22:60-07:00", "'22:60' is not between 00:00 and 24:00."),
+            ("24:00-07:00", "24:00 can only be an end."),
+            ("٢٢:00-07:00", "'٢٢:00' is not a time such as 07:30."),
+            ("07:00-07:00", "it ends when it begins (00:00-24:00 is the whole day)."),
             ("thr 22:00-07:00", "'thr' is not a day; did you mean 'thu'?"),
-            ("montag 22:00-07:00", "'montag' is not a day"), ("mon, 22:00-07:00", "'' is not a day"),
-            ("mon-wed-fri 22:00-07:00", "'mon-wed-fri' is not from one day to another"),
+            ("montag 22:00-07:00", "'montag' is not a day."), ("mon, 22:00-07:00", "'' is not a day."),
+            ("mon-wed-fri 22:00-07:00", "'mon-wed-fri' is not from one day to another."),
         ]
     )
     func mistakes(_ text: String, _ reason: String) {
@@ -189,7 +189,7 @@ struct QuietHoursTests {
         #expect(error?.code == .invalidConfiguration)
         #expect(
             error?.description == """
-                'sinks.desktop.quiet_hours': '\(text)' is no time of the day: \(reason).
+                sinks.desktop.quiet_hours: '\(text)' is no time of the day: \(reason)
                   fix: Write it like "22:00-07:00", "mon-fri 09:00-12:30" or "sat,sun 00:00-24:00".
                 """
         )

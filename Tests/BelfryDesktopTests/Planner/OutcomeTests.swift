@@ -200,7 +200,7 @@ struct OutcomeTests {
 
     @Test("quiet hours hold everything and end in one report")
     func quietHours() throws {
-        let hours = try QuietHours(["22:00-07:00"], key: "desktop.quiet_hours")
+        let hours = try QuietHours(["22:00-07:00"], place: "desktop.quiet_hours")
         var bench = PlannerBench {
             $0.quietHours = hours
             $0.resultsDirectory = "/results"
@@ -222,7 +222,7 @@ struct OutcomeTests {
 
     @Test("quiet hours go by the wall clock: a machine that slept through their end is not quiet any more")
     func quietHoursAsleep() throws {
-        let hours = try QuietHours(["22:00-07:00"], key: "desktop.quiet_hours")
+        let hours = try QuietHours(["22:00-07:00"], place: "desktop.quiet_hours")
         var bench = PlannerBench { $0.quietHours = hours }
         bench.wall = Timestamp("2026-11-24T22:30:00.000Z")!
         bench.complete(bench.run("Before"))
@@ -242,7 +242,7 @@ struct OutcomeTests {
 
     @Test("the first event of all is held when it comes in quiet hours")
     func quietFromTheStart() throws {
-        let hours = try QuietHours(["22:00-07:00"], key: "desktop.quiet_hours")
+        let hours = try QuietHours(["22:00-07:00"], place: "desktop.quiet_hours")
         var configuration = DesktopConfiguration()
         configuration.quietHours = hours
         var planner = PopupPlanner(PopupWriter(configuration))
@@ -305,7 +305,7 @@ struct OutcomeTests {
         short.loudness = PopupRule.Loudness.none
         var alice = PopupRule()
         alice.user = Glob("alice")
-        alice.title = try PopupTemplate("{feature} for {user}", key: "title")
+        alice.title = try PopupTemplate("{feature} for {user}", place: "title")
         alice.loudness = .shown(.critical)
         var bench = PlannerBench { $0.rules = [short, alice] }
         let video = bench.run("Short") { $0.featureID = "video" }
@@ -320,6 +320,20 @@ struct OutcomeTests {
         bench.fail(hers)
         #expect(bench.popup(hers)?.title == "text-to-image for alice")
         #expect(bench.popup(hers)?.urgency == .critical)
+    }
+
+    @Test("a rule with seconds decides about what has a duration, and not about progress")
+    func rulesOfDuration() {
+        var quick = PopupRule()
+        quick.maxDuration = .seconds(10)
+        quick.loudness = PopupRule.Loudness.none
+        var bench = PlannerBench { $0.rules = [quick] }
+        let id = bench.run()
+        bench.advance(.seconds(5))
+        #expect(bench.popup(id)?.stage == .progress)
+        bench.complete(id)
+        bench.advance(.seconds(1))
+        #expect(bench.popup(id) == nil)
     }
 
     @Test("name, icon and click belong to the program that submitted the task")

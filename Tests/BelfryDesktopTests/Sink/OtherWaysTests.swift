@@ -245,6 +245,27 @@ struct OtherWaysTests {
         }
     }
 
+    @Test("sink test shows them again, in place of those of the last time")
+    func sinkTestAgain() async throws {
+        try await SinkBench.run { bench, server in
+            let count = try await bench.sink.test().shown.count
+            let first = Set(try await server.notifications(count: count).compactMap(\.id))
+            _ = try await bench.sink.test()
+            let second = Set(try await server.notifications(count: 2 * count).suffix(count).compactMap(\.id))
+            #expect(second.count == count)
+            try await server.visible { Set($0.keys) == second }
+            #expect(first.isDisjoint(with: second), "else some servers would not bring them up")
+        }
+    }
+
+    @Test("sink test says of a bar only that a task is at 42 %, as not every server shows one")
+    func sinkTestBar() async throws {
+        try await SinkBench.run { bench, _ in
+            let report = try await bench.sink.test()
+            #expect(report.shown.first == "a running task, at 42 %")
+        }
+    }
+
     @Test("sink test without a server says what is missing and how to mend it")
     func sinkTestAlone() async throws {
         try await SinkBench.run { bench in

@@ -24,6 +24,8 @@ final class SinkBench: Sendable {
         environment: [String: String],
         timeout: Duration,
         isSandboxed: Bool,
+        clocks: Clocks,
+        leftovers: String?,
         _ configuration: DesktopConfiguration
     ) {
         self.bus = bus
@@ -33,11 +35,13 @@ final class SinkBench: Sendable {
             control: control,
             opener: opener,
             environment: environment,
+            clocks: clocks,
             logger: Logger(label: "test") { _ in LineHandler(log: log) }
         )
         parts.address = { .at(bus.addressText) }
         parts.timeout = timeout
         parts.isSandboxed = isSandboxed
+        parts.leftoversPath = leftovers
         sink = DesktopSink(parts)
     }
 
@@ -46,11 +50,15 @@ final class SinkBench: Sendable {
     /// - Parameters:
     ///   - bus: an existing one, else a new one that starts nothing by itself.
     ///   - timeout: how long the sink waits for an answer.
+    ///   - clocks: the sink's time. Defaults to the system's.
+    ///   - leftovers: the file in which the sink remembers what is on the screen.
     static func run(
         bus: PrivateBus? = nil,
         environment: [String: String] = [:],
         timeout: Duration = .seconds(10),
         isSandboxed: Bool = false,
+        clocks: Clocks = Clocks(),
+        leftovers: String? = nil,
         _ change: (inout DesktopConfiguration) -> Void = { _ in },
         _ body: (SinkBench) async throws -> Void
     ) async throws {
@@ -63,6 +71,8 @@ final class SinkBench: Sendable {
             environment: environment,
             timeout: timeout,
             isSandboxed: isSandboxed,
+            clocks: clocks,
+            leftovers: leftovers,
             configuration
         )
         let running = Task { await bench.sink.run() }  // Awaited below, whatever the body does.
@@ -84,12 +94,13 @@ final class SinkBench: Sendable {
     static func run(
         capabilities: [String] = FaultyNotificationServer.usualCapabilities,
         timeout: Duration = .seconds(10),
+        clocks: Clocks = Clocks(),
         _ change: (inout DesktopConfiguration) -> Void = { _ in },
         _ body: (SinkBench, FaultyNotificationServer) async throws -> Void
     ) async throws {
         let bus = try await PrivateBus()
         let server = try await FaultyNotificationServer.open(on: bus.address, capabilities: capabilities)
-        try await run(bus: bus, timeout: timeout, change) { bench in
+        try await run(bus: bus, timeout: timeout, clocks: clocks, change) { bench in
             try await bench.connected()
             try await body(bench, server)
         }
@@ -144,6 +155,13 @@ final class SinkBench: Sendable {
 extension PopupDirector {
     /// Whether there is a server to show popups.
     var isServed: Bool { planner.board.server.isConnected && planner.board.server.isPresent }
+}
+
+extension DesktopSink {
+    /// Returns when the planner is in a state that no message tells of.
+    func heard(_ isThere: @escaping @Sendable (PopupPlanner) -> Bool) async throws {
+        try await eventually("the planner's state") { isThere(await self.director.planner) ? true : nil }
+    }
 }
 
 /// Takes down what popups' buttons ask for.
