@@ -29,6 +29,16 @@ public protocol HubBackend: TaskControl {
     func groups() async throws -> JSONValue
     func setGroup(_ name: String, slots: Int??, state: TaskGroup.State?) async throws -> TaskGroup
 
+    func schedules() async throws -> [Schedule]
+    func schedule(_ name: String) async throws -> Schedule
+    /// A schedule with its next times; never the submitter's environment.
+    func json(of schedule: Schedule) throws -> JSONValue
+    func addSchedule(_ name: String, rule: String, zone: String, catchUp: CatchUp, task: NewTask) async throws
+        -> Schedule
+    func setPaused(_ isPaused: Bool, schedule: String) async throws -> Schedule
+    func runNow(schedule: String) async throws -> BackgroundTask
+    func removeSchedule(_ name: String) async throws
+
     /// The newest event; taken before a task is read, it is a place to subscribe from without a gap.
     var newestEvent: EventCursor { get }
     func reader(after cursor: EventCursor?, wantsProgress: Bool) -> any EventSource

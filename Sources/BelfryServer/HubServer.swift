@@ -65,6 +65,7 @@ public struct HubServer: Service {
         TaskRoutes(backend: backend).add(to: router)
         TaskChangeRoutes(backend: backend).add(to: router)
         GroupRoutes(backend: backend).add(to: router)
+        ScheduleRoutes(backend: backend).add(to: router)
         EventRoutes(backend: backend).add(to: router)
         HubRoutes(backend: backend).add(to: router)
         return router

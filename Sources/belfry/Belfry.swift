@@ -20,7 +20,7 @@ struct Belfry: ParsableCommand {
             RunCommand.self, AddCommand.self, BatchCommand.self, ListCommand.self, ShowCommand.self,
             LogCommand.self, WaitCommand.self, CancelCommand.self, RetryCommand.self, ClearCommand.self,
             EditCommand.self, MoveCommand.self, StashCommand.self, ReleaseCommand.self, PauseCommand.self,
-            ResumeCommand.self, GroupCommand.self, TailCommand.self,
+            ResumeCommand.self, GroupCommand.self, ScheduleCommand.self, TailCommand.self,
             FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
             DoctorCommand.self, SummaryCommand.self,
         ],
@@ -53,7 +53,9 @@ enum Main {
 /// What stands after `--`. The parser takes one list of positional arguments and cannot say which
 /// of them came after the `--`, so it is given the option that the `--` is short for.
 enum Terminator {
-    private static let options = ["run": "--command", "add": "--command", "batch": "--values"]
+    private static let options = [
+        "run": "--command", "add": "--command", "batch": "--values", "schedule": "--command",
+    ]
 
     static func spelledOut(_ words: [String]) -> [String] {
         guard let option = words.first.flatMap({ options[$0] }), let dashes = words.firstIndex(of: "--")

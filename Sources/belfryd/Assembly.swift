@@ -71,6 +71,7 @@ struct Assembly {
                 bus: bus,
                 service: service,
                 worker: worker,
+                scheduler: Scheduler(service, logger: logger),
                 sinks: sinks,
                 eventLog: eventLog,
                 desktop: desktop,

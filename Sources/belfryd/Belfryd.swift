@@ -104,6 +104,7 @@ struct Serve: AsyncParsableCommand {
             services.append(.init(service: sink, successTerminationBehavior: .ignore))
         }
         services.append(.init(service: hub.parts.worker))
+        services.append(.init(service: hub.parts.scheduler))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
         services.append(.init(service: janitor, successTerminationBehavior: .ignore))
         services.append(

@@ -21,6 +21,7 @@ final class Hub: HubBackend {
         var bus: ObserverBus
         var service: BackgroundTaskService
         var worker: TaskWorker
+        var scheduler: Scheduler
         var sinks: [SinkRunner]
         /// Nil when there is none.
         var eventLog: FileSink?
@@ -126,6 +127,45 @@ final class Hub: HubBackend {
 
     func cancel(batch: BatchID) async throws -> Int { try await parts.service.cancel(batch: batch) }
     func retryFailed(batch: BatchID) async throws -> Int { try await parts.service.retryFailed(batch: batch) }
+
+    // MARK: Schedules
+
+    func schedules() async throws -> [Schedule] { try await parts.service.schedules() }
+    func schedule(_ name: String) async throws -> Schedule { try await parts.service.schedule(name) }
+
+    func json(of schedule: Schedule) throws -> JSONValue {
+        var task = schedule.task
+        task.context?.environment = nil
+        var object: JSONObject = [
+            "name": .string(schedule.name), "rule": .string(schedule.rule), "zone": .string(schedule.zone),
+            "catchUp": .string(schedule.catchUp.rawValue), "paused": .bool(schedule.isPaused),
+            "task": task.json, "made": .int(schedule.made), "missed": .int(schedule.missed),
+            "createdAt": .string(schedule.createdAt.description),
+        ]
+        let next = try parts.service.nextTicks(of: schedule, count: 3)
+        object["next"] = .array(next.map { .string($0.description) })
+        object.set("lastTick", schedule.lastTick.map { .string($0.description) })
+        object.set("lastTask", schedule.lastTask.map { .string($0.rawValue) })
+        return .object(object)
+    }
+
+    func addSchedule(_ name: String, rule: String, zone: String, catchUp: CatchUp, task: NewTask) async throws
+        -> Schedule
+    {
+        defer { parts.scheduler.wake() }
+        return try await parts.service.addSchedule(name, rule: rule, zone: zone, catchUp: catchUp, task: task)
+    }
+
+    func setPaused(_ isPaused: Bool, schedule: String) async throws -> Schedule {
+        defer { parts.scheduler.wake() }
+        return try await parts.service.setPaused(isPaused, schedule: schedule)
+    }
+
+    func runNow(schedule: String) async throws -> BackgroundTask {
+        try await parts.service.runNow(schedule: schedule)
+    }
+
+    func removeSchedule(_ name: String) async throws { try await parts.service.removeSchedule(name) }
 
     // MARK: Events
 

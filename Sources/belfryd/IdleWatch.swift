@@ -1,4 +1,5 @@
-// Ends an autostarted hub that nobody needs: no task that is not final, and nobody watching.
+// Ends an autostarted hub that nobody needs: no task that is not final, no schedule,
+// and nobody watching.
 
 import BelfryCore
 import BelfryService
@@ -30,6 +31,10 @@ struct IdleWatch: Service {
 
     private func isIdle() async -> Bool {
         guard let counts = try? await hub.parts.service.storeStatus().counts else { return false }
+        // A hub with a schedule stays: nobody else would start it at the next tick.
+        guard let schedules = try? await hub.schedules(), schedules.allSatisfy(\.isPaused) else {
+            return false
+        }
         let open = (counts[.pending] ?? 0) + (counts[.processing] ?? 0)
         return open == 0 && hub.parts.bus.readerCount <= hub.parts.sinks.count
     }
