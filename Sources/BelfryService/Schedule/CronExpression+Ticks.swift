@@ -33,7 +33,7 @@ extension CronExpression {
         return ticks
     }
 
-    /// How many ticks are later than `start` and not later than `end`. Takes a millisecond for a century.
+    /// How many ticks are later than `start` and not later than `end`. Takes less than a millisecond for a century.
     public func count(after start: Timestamp, through end: Timestamp, in zone: TimeZone) -> Int {
         let range = start.wholeSeconds + 1..<max(start.wholeSeconds, end.wholeSeconds) + 1
         var count = 0

@@ -22,11 +22,11 @@ import BelfryCore
 /// - With every hour (`*`, also `*/1` or `0-23`) it goes by what clocks show: nothing fires for a time that is
 ///   skipped, and one that comes twice fires twice. `*/15 * * * *` so fires every fifteen minutes of real time.
 ///
-/// Vixie's cron and cronie do the same, with two differences: they take a change of up to three hours for
-/// one of this kind, and they let an expression go by the clock whose minutes *or* hours begin with `*`, so that
-/// for them `*/10 2 * * *` does not fire in spring and `0 */2 * * *` fires twice at 02:00 in autumn. systemd
-/// passes over a wall time that is skipped; croniter places it an hour off. A night's job that does not run
-/// once a year is the worse surprise.
+/// Vixie's cron and cronie do the same, with two differences: they take any change of up to three hours for one
+/// of this kind, and they let an expression go by the clock whose minutes *or* hours begin with `*`, so that for
+/// them `*/10 2 * * *` does not fire in spring and `0 */2 * * *` fires twice at 02:00 in autumn. systemd passes
+/// over a wall time that is skipped; croniter 7 fires it as here, but fires twice whatever comes twice. A
+/// night's job that does not run once a year, or runs twice, is the worse surprise.
 public struct CronExpression: Hashable, Sendable {
     /// As it was written, in lower case and with single spaces.
     public let text: String
@@ -57,7 +57,7 @@ public struct CronExpression: Hashable, Sendable {
         guard canFire else { throw Self.neverFires(text, pointer) }
     }
 
-    private static let names = [
+    static let names = [
         "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
         "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
     ]

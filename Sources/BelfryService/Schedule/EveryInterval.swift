@@ -54,7 +54,7 @@ public struct EveryInterval: Hashable, Sendable {
         return nil
     }
 
-    private static let units: [(names: Set<Substring>, seconds: Int64)] = [
+    static let units: [(names: Set<Substring>, seconds: Int64)] = [
         (["w", "week", "weeks"], 604_800), (["d", "day", "days"], 86_400),
         (["h", "hr", "hrs", "hour", "hours"], 3600), (["m", "min", "mins", "minute", "minutes"], 60),
         (["s", "sec", "secs", "second", "seconds"], 1),

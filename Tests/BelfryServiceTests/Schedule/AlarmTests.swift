@@ -3,6 +3,7 @@
 
 import BelfryCore
 import BelfryTesting
+import FoundationEssentials
 import Glibc
 import Synchronization
 import Testing
@@ -93,6 +94,24 @@ struct WallAlarmTests {
             try await group.waitForAll()
         }
         await log.allClosed()
+    }
+
+    @Test("any time can be set, the farthest too", arguments: [Int64.min, 0, 1, Int64.max])
+    func anyTime(_ milliseconds: Int64) {
+        let descriptor = TimerCalls.real.create()
+        defer { TimerCalls.real.close(descriptor) }
+        #expect(TimerCalls.real.set(descriptor, Timestamp(milliseconds: milliseconds)) == 0)
+    }
+
+    @Test("the kernel has a timer on the wall clock, set to a time, that ends when the clock is set")
+    func flags() throws {
+        let descriptor = TimerCalls.real.create()
+        defer { TimerCalls.real.close(descriptor) }
+        #expect(TimerCalls.real.set(descriptor, Timestamp(milliseconds: .max)) == 0)
+        let details = try String(contentsOfFile: "/proc/self/fdinfo/\(descriptor)", encoding: .utf8)
+        // CLOCK_REALTIME, and TFD_TIMER_ABSTIME with TFD_TIMER_CANCEL_ON_SET.
+        #expect(details.contains("clockid: 0\n"))
+        #expect(details.contains("settime flags: 03\n"))
     }
 
     @Test("no program that is started has a timer open")

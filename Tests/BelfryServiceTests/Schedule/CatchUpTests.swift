@@ -97,6 +97,17 @@ struct CatchUpTests {
         #expect(plan.heldBack == .seconds(5400))
     }
 
+    @Test(
+        "a due tick that was made is not made again: the hub died before it noted the next",
+        arguments: CatchUp.allCases
+    )
+    func dueWasMade(_ catchUp: CatchUp) throws {
+        let plan = try plan(lastMade: "2026-01-01T03:00:00Z", now: "2026-01-01T03:00:10Z", catchUp)
+        #expect(plan.ticks == [])
+        #expect(plan.skipped == 0)
+        #expect(plan.next?.withoutSeconds == "2026-01-01T04:00Z")
+    }
+
     @Test("a schedule made by a clock that was ahead is not held back by what it has not made")
     func madeAhead() throws {
         let plan = try plan(due: "2100-01-01T00:00:00Z", lastMade: nil, now: "2026-01-01T00:30:00Z")

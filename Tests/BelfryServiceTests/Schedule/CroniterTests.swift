@@ -2,11 +2,11 @@
 // the ticks that they had.
 //
 // Known differences; ClockChangeTests and CronExpressionTests show what Belfry does:
-// - A wall time that is skipped: here it fires when the clocks go forward; croniter fires an hour off or passes
-//   the day over, depending on where it started.
-// - A wall time that comes twice: with every hour, Belfry goes on by real time; croniter leaves out the second
-//   pass.
-// - croniter's first ticks after a change are often an hour off, even days later, when the search for them
+// - A wall time that is skipped: here and in croniter 7 it fires when the clocks go forward; croniter 1.3 fires
+//   up to an hour off, depending on where it started.
+// - A wall time that comes twice: here it fires twice with every hour and once with fixed hours; croniter 7 fires
+//   twice and croniter 1.3 once with either.
+// - croniter 1.3's first ticks after a change are often an hour off, even days later, when the search for them
 //   crossed it. So with a zone it is believed only where no change lies between start and tick; across changes it
 //   is asked for wall times, which Python's zoneinfo places, except those within three hours of a change.
 // - croniter 1.3 passes over 1 March when it looks for `1,31` in February (7.0 does not).
