@@ -55,6 +55,8 @@ public protocol HubBackend: TaskControl {
     ///
     /// - Throws: ``BelfryError`` `not_found` for a sink that is not there or has nothing to show.
     func testSink(_ name: String) async throws -> JSONValue
+    /// Writes a copy of the store to a file that is not there yet.
+    func backUp(to path: String) async throws
     func status() async throws -> JSONValue
     func version() -> JSONValue
     /// Begins a graceful shutdown.

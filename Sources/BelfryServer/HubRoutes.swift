@@ -18,6 +18,15 @@ struct HubRoutes {
             backend.stop()
             return Response(json: ["stopping": true], status: .accepted)
         }
+        router.post("/v1/backup") { request, _ in
+            let json = try await request.json(upTo: Limits.small)
+            let path = try JSONReader(json, what: "request").string("path")
+            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+                throw BelfryError(.invalidRequest, "The path must be absolute.", pointer: "/path")
+            }
+            try await backend.backUp(to: path)
+            return Response(json: ["path": .string(path)], status: .created)
+        }
         router.get("/v1/sinks") { _, _ in Response(json: ["sinks": backend.sinks()]) }
         router.post("/v1/sinks/:name/test") { _, context in
             Response(json: try await backend.testSink(try context.parameters.require("name")))

@@ -116,8 +116,8 @@ extension TaskWorker {
         }
         guard isSooner else { return }
         timers.yield {
-            // A millisecond more: a timer that fires early would find nothing due.
-            try? await self.clocks.sleep(max(.zero, next.since(self.clocks.wall.now)) + .milliseconds(1))
+            // Also when the clock was set: then what waits is looked at anew.
+            _ = try? await self.alarm.wait(until: next)
             self.state.withLock { if $0.armedFor == next { $0.armedFor = nil } }
             self.signal.yield()
         }

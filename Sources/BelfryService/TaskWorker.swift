@@ -56,6 +56,7 @@ public final class TaskWorker: Service {
     let files: TaskFiles
     let configuration: Configuration
     let clocks: Clocks
+    let alarm: any Alarm
     let logger: Logger
     let progress: ProgressHub
     let checkpoints: CheckpointKeeper
@@ -67,6 +68,7 @@ public final class TaskWorker: Service {
     private let timerRequests: AsyncStream<@Sendable () async -> Void>
     let timers: AsyncStream<@Sendable () async -> Void>.Continuation
 
+    /// - Parameter alarm: wakes for tasks that wait for a time of day. Defaults to counting the span.
     public init(
         id: WorkerID,
         store: any TaskStore,
@@ -75,6 +77,7 @@ public final class TaskWorker: Service {
         files: TaskFiles,
         configuration: Configuration = Configuration(),
         clocks: Clocks = Clocks(),
+        alarm: (any Alarm)? = nil,
         logger: Logger
     ) {
         self.id = id
@@ -83,6 +86,7 @@ public final class TaskWorker: Service {
         self.files = files
         self.configuration = configuration
         self.clocks = clocks
+        self.alarm = alarm ?? SleepingAlarm(clocks)
         self.logger = logger
         progress = ProgressHub(store: store, bus: bus, clocks: clocks, logger: logger)
         checkpoints = CheckpointKeeper(store: store, logger: logger)

@@ -10,6 +10,15 @@ struct OfflineHub {
     /// - Returns: the body of a 2xx answer.
     /// - Throws: ``BelfryError`` with what went wrong.
     func answer(_ method: String, _ path: String, body: JSONValue? = nil) throws -> [UInt8] {
+        try ask(["answer", method, path], input: body?.encoded ?? [])
+    }
+
+    /// Puts a backup in the place of the store.
+    ///
+    /// - Throws: as ``answer(_:_:body:)``; `already_running` while a hub runs.
+    func restore(_ file: String) throws -> [UInt8] { try ask(["restore", file], input: []) }
+
+    private func ask(_ words: [String], input: [UInt8]) throws -> [UInt8] {
         let programs = HubStarter.programsDirectory(environment: session.environment)
         guard let hub = HubStarter.program("belfryd", in: programs) else {
             throw BelfryError(
@@ -18,7 +27,7 @@ struct OfflineHub {
                 fix: "Install Belfry as a whole (make install), or set BELFRY_BIN_DIR."
             )
         }
-        let output = try run([hub, "answer", method, path], input: body?.encoded ?? [])
+        let output = try run([hub] + words, input: input)
         guard let newline = output.firstIndex(of: 0x0A),
             let status = Int(String(decoding: output[..<newline], as: UTF8.self))
         else {

@@ -45,6 +45,7 @@ struct Assembly {
             files: files,
             configuration: try await workerConfiguration(),
             clocks: clocks,
+            alarm: WallAlarm(),
             logger: logger
         )
         let service = BackgroundTaskService(

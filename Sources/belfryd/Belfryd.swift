@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfrySQLite
 import BelfryServer
 import BelfryService
 import FoundationEssentials
@@ -21,7 +22,7 @@ struct Belfryd: AsyncParsableCommand {
             belfryd --stdout json | jq .type
             """,
         version: BelfryVersion.current,
-        subcommands: [Serve.self, Answer.self],
+        subcommands: [Serve.self, Answer.self, Restore.self],
         defaultSubcommand: Serve.self
     )
 }
@@ -193,5 +194,37 @@ struct Answer: AsyncParsableCommand {
         try await hub.parts.store.close()
         _ = consume lock
         return Array("\(status)\n".utf8) + body.bytes
+    }
+}
+
+/// Puts a backup in the place of the store, while no hub runs.
+struct Restore: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Puts a backup in the place of the store.",
+        shouldDisplay: false
+    )
+
+    @Argument var file: String
+
+    func run() async throws {
+        Process.prepare()
+        var output: [UInt8] = []
+        do { output = Array("200\n".utf8) + (try restore()).encoded } catch let error as BelfryError {
+            output = Array("\(error.httpStatus)\n".utf8) + error.problem.encoded
+        }
+        FileHandleText.writeAll(output, to: 1)
+    }
+
+    private func restore() throws -> JSONValue {
+        let places = Places(environment: ProcessInfo.processInfo.environment)
+        try places.prepareRuntime()
+        try places.prepareState()
+        let lock = try InstanceLock(places, patience: .zero, isBrief: true)
+        let kept = try SQLiteTaskStore.restore(file, to: places.store, at: SystemWallClock().now)
+        _ = consume lock
+        var answer: JSONObject = ["store": .string(places.store)]
+        answer.set("kept", kept.map { .string($0) })
+        return .object(answer)
     }
 }

@@ -5,6 +5,7 @@ import BelfryCore
 import BelfryDesktop
 import BelfryFileSink
 import BelfryPlugins
+import BelfrySQLite
 import BelfryServer
 import BelfryService
 import Glibc
@@ -17,7 +18,7 @@ final class Hub: HubBackend {
         var places: Places
         var configuration: Configuration
         var warnings: [String]
-        var store: any TaskStore
+        var store: SQLiteTaskStore
         var bus: ObserverBus
         var service: BackgroundTaskService
         var worker: TaskWorker
@@ -231,6 +232,8 @@ final class Hub: HubBackend {
     func version() -> JSONValue {
         ["version": .string(BelfryVersion.current), "api": 1, "pid": .int(Int64(getpid()))]
     }
+
+    func backUp(to path: String) async throws { try await parts.store.backUp(to: path) }
 
     func status() async throws -> JSONValue {
         let store = try await parts.service.storeStatus()

@@ -24,6 +24,7 @@ struct Harness: Sendable {
     ///   - sinks: what is delivered to.
     ///   - previous: what a hub before this one left. Defaults to nothing.
     ///   - concurrency: attempts at once. Defaults to 2.
+    ///   - configure: changes the worker's settings.
     static func run(
         features served: [any Feature] = [],
         sinks: [any Sink] = [],
@@ -31,6 +32,8 @@ struct Harness: Sendable {
         ringCapacity: Int = 4096,
         clocks: Clocks = Clocks(),
         concurrency: Int = 2,
+        fairness: Fairness = .none,
+        configure: (inout TaskWorker.Configuration) -> Void = { _ in },
         _ body: @escaping @Sendable (Harness) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -49,6 +52,7 @@ struct Harness: Sendable {
         let files = try TaskFiles(directory: directory.path)
         var configuration = TaskWorker.Configuration()
         configuration.concurrency = concurrency
+        configure(&configuration)
         let worker = TaskWorker(
             id: WorkerID("worker"),
             store: store,
@@ -64,6 +68,7 @@ struct Harness: Sendable {
             features: features,
             worker: worker,
             files: files,
+            fairness: fairness,
             clocks: clocks
         )
         let runners = sinks.map {

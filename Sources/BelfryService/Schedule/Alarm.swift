@@ -19,3 +19,16 @@ public enum AlarmReason: Hashable, Sendable {
     /// The clock was set, forwards or back, or the machine woke from suspend.
     case clockWasSet
 }
+
+/// An alarm that counts the span by ``Clocks/sleep``: right where nobody sets the clock, as in tests.
+public struct SleepingAlarm: Alarm {
+    private let clocks: Clocks
+
+    public init(_ clocks: Clocks) { self.clocks = clocks }
+
+    public func wait(until time: Timestamp) async throws -> AlarmReason {
+        // A millisecond more: a timer that fires early would find nothing due.
+        try await clocks.sleep(max(.zero, time.since(clocks.wall.now)) + .milliseconds(1))
+        return .reached
+    }
+}
