@@ -11,8 +11,12 @@ import Subprocess
 /// too few.
 public struct ShellFeature: Feature {
     public let descriptor: FeatureDescriptor
+    /// It sees every line of output, and each is a sign of life.
+    public let keepsTimeouts = true
     private let schema: JSONSchema
     private let launcher: String
+    /// Sleeps; injected, so that a test's timeouts need no time.
+    var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
 
     /// - Parameter launcher: the path of belfry-launch.
     public init(launcher: String) throws {
@@ -113,7 +117,10 @@ public struct ShellFeature: Feature {
             workingDirectory: directory
         )
         host.umask = context.submission?.umask ?? 0o022
-        let end = try await ExecHost(configuration: host).run(
+        host.idleTimeout = context.timeouts.idle
+        host.totalTimeout = context.timeouts.attempt
+        host.livesByOutput = true
+        let end = try await ExecHost(configuration: host, sleep: sleep).run(
             onLine: { line in
                 if case .progress(let percent, let message) = ExecLine(line) {
                     context.progress(percent, message)
