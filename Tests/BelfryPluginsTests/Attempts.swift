@@ -15,6 +15,8 @@ final class Attempts: Sendable {
     private let didLog: AsyncStream<Void>.Continuation
 
     init() throws {
+        // As the hub does: a program may end without having read its input.
+        signal(SIGPIPE, SIG_IGN)
         directory = try TestDirectory()
         (logged, didLog) = AsyncStream.makeStream()
     }

@@ -47,7 +47,7 @@ enum ExecLine: Equatable {
                     isRetryable: json["retryable"]?.bool ?? false
                 )
             )
-        case "checkpoint": return json["value"].map(checkpoint)
+        case "checkpoint": return json["value"].map(saving)
         case "snooze": return json["seconds"]?.double.flatMap { snooze($0, json["message"]?.string) }
         default: return nil
         }
@@ -73,7 +73,7 @@ enum ExecLine: Equatable {
             return .failure(
                 TaskFailure(String(code), words.count > 1 ? String(words[1]) : "The plugin gave no reason.")
             )
-        case "checkpoint": return (try? JSONValue(parsing: rest)).map(checkpoint)
+        case "checkpoint": return (try? JSONValue(parsing: rest)).map(saving)
         case "snooze":
             let words = rest.split(separator: " ", maxSplits: 1)
             return words.first.flatMap(Double.init).flatMap {
@@ -83,7 +83,7 @@ enum ExecLine: Equatable {
         }
     }
 
-    private static func checkpoint(_ value: JSONValue) -> ExecLine {
+    private static func saving(_ value: JSONValue) -> ExecLine {
         // A bare nil would be JSON's null.
         value.isNull ? .checkpoint(Optional.none) : .checkpoint(value)
     }
