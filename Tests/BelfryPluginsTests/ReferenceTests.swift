@@ -105,20 +105,21 @@ struct ReferenceTests {
                 "image": ["type": "string", "format": "file"], "width": ["type": "integer", "minimum": 1],
                 "hdr": ["type": "boolean"], "list": ["type": "array", "items": ["type": "integer"]],
                 "scale": ["enum": [2, 4]], "more": ["type": "array", "items": ["type": "integer"]],
-                "any": [:],
+                "any": [:], "all": ["type": "array", "items": ["type": "string"]],
             ],
         ])
         let params = try schema.coerce([
             ("image", "${task.result.path}"), ("width", "${task.result.value.width}"), ("hdr", "${task.id}"),
             ("list", #"[1, "${task.number}"]"#), ("scale", "${task2.result.value}"),
             ("more", "${task.number}"), ("more", "3"), ("any", "${task.id}"),
+            ("all", "${task.result.paths}"),
         ])
         #expect(
             params == [
                 "image": "${task.result.path}", "width": "${task.result.value.width}", "hdr": "${task.id}",
                 "list": [1, "${task.number}"], "scale": "${task2.result.value}",
                 "more": ["${task.number}", 3],
-                "any": "${task.id}",
+                "any": "${task.id}", "all": "${task.result.paths}",
             ]
         )
         #expect(throws: BelfryError.self) { try schema.coerce([("width", "${task}")]) }
