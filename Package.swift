@@ -177,7 +177,7 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfryPluginsTests",
-            dependencies: ["BelfryCore", "BelfryPlugins"],
+            dependencies: ["BelfryCore", "BelfryPlugins", "belfry-launch"],
             swiftSettings: swift
         ),
         .executableTarget(

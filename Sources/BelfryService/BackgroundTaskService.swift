@@ -107,7 +107,7 @@ public final class BackgroundTaskService: TaskControl {
         try new.validate()
         let feature = try features.feature(new.featureID)
         var new = try completed(new, feature.descriptor, at: now)
-        if TaskReferences.isIn(new.params) {
+        if new.params.hasTaskReference {
             try TaskReferences.check(new.params, dependencies: new.after.count)
         }
         do { new.params = try feature.accept(new.params, from: new.context) } catch var error as BelfryError {

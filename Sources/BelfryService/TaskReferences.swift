@@ -2,22 +2,12 @@
 
 import BelfryCore
 
-/// References among the strings of a task's params.
+/// References among the strings of a task's params; what counts as one, ``TaskReference`` says.
 ///
 /// `${task.result.path}` is the first file of the task that this one comes after; `${task2.…}` speaks of the
 /// second one, and so on. Known are `.result.path`, `.result.paths` (a list, when the string is nothing but
 /// the reference), `.result.value` and members of it (`.result.value.width`), `.id`, `.number` and `.status`.
 enum TaskReferences {
-    /// Whether any string has a reference.
-    static func isIn(_ params: JSONValue) -> Bool {
-        switch params {
-        case .string(let text): text.contains("${task")
-        case .array(let items): items.contains(where: isIn)
-        case .object(let members): members.contains { isIn($0.value) }
-        default: false
-        }
-    }
-
     /// Looks at references before anything is known of the tasks they speak of.
     ///
     /// - Throws: ``BelfryError`` `invalid_params` when a reference is misspelt or speaks of no task.
@@ -45,7 +35,7 @@ enum TaskReferences {
     ///
     /// - Throws: ``TaskFailure`` `bad_reference` when a task does not have what is asked for.
     static func resolved(_ params: JSONValue, from tasks: [BackgroundTask]) throws -> JSONValue {
-        try replaced(params) { place, path in
+        let resolved = try replaced(params) { place, path in
             guard tasks.indices.contains(place - 1), let value = value(path, of: tasks[place - 1]) else {
                 let number =
                     tasks.indices.contains(place - 1) ? "#\(tasks[place - 1].number)" : "task \(place)"
@@ -57,6 +47,15 @@ enum TaskReferences {
             }
             return value
         }
+        // Schemas let references through: one that came in now would never be checked.
+        guard !resolved.hasTaskReference else {
+            throw TaskFailure(
+                "bad_reference",
+                "What the tasks before this one made has a '${task…}' of its own in it.",
+                fix: "See what they made: belfry show."
+            )
+        }
+        return resolved
     }
 
     private static func isKnown(_ path: [String]) -> Bool {
@@ -111,31 +110,13 @@ enum TaskReferences {
     {
         var result = ""
         var rest = text[...]
-        while let start = rest.firstRange(of: "${task") {
-            result += rest[..<start.lowerBound]
-            rest = rest[start.upperBound...]
-            guard let end = rest.firstIndex(of: "}") else {
-                throw error("A '${task' has no closing '}'", "Write it like ${task.result.path}.")
-            }
-            let found = try value(place(rest[..<end]), path(rest[..<end]))
-            rest = rest[rest.index(after: end)...]
-            if result.isEmpty, rest.isEmpty { return found }
-            result += found.string ?? found.text
+        while let reference = TaskReference(firstIn: rest) {
+            let found = try value(reference.place, reference.path)
+            if reference.range == text.startIndex..<text.endIndex { return found }
+            result += rest[..<reference.range.lowerBound] + (found.string ?? found.text)
+            rest = rest[reference.range.upperBound...]
         }
         return .string(result + rest)
-    }
-
-    private static func place(_ reference: Substring) throws -> Int {
-        let digits = reference.prefix { $0 != "." }
-        if digits.isEmpty { return 1 }
-        guard let place = Int(digits), place > 0 else {
-            throw error("'${task\(reference)}' is no reference", "Write it like ${task.result.path}.")
-        }
-        return place
-    }
-
-    private static func path(_ reference: Substring) -> [String] {
-        reference.split(separator: ".", omittingEmptySubsequences: false).dropFirst().map(String.init)
     }
 
     private static func error(_ message: String, _ fix: String) -> BelfryError {

@@ -32,7 +32,7 @@ extension TaskWorker {
         let log = files.makeLog(of: task.id, attempt: task.attempt)
         defer { log.close() }
         do {
-            let params = try await params(of: task, for: feature)
+            let params = try await params(of: claimed, for: feature)
             let signs = SignsOfLife()
             var context = try makeContext(claimed, feature: feature, log: log, signs: signs)
             context.deviceEnvironment = devices
@@ -51,13 +51,18 @@ extension TaskWorker {
     }
 
     /// The params with what the tasks before this one made, checked again where they have changed.
-    private func params(of task: BackgroundTask, for feature: any Feature) async throws -> JSONValue {
-        guard TaskReferences.isIn(task.params) else { return task.params }
+    private func params(of claimed: ClaimedTask, for feature: any Feature) async throws -> JSONValue {
+        let task = claimed.task
+        guard task.params.hasTaskReference else { return task.params }
         var earlier: [BackgroundTask] = []
         for dependency in try await store.dependencies(of: [task.id])[task.id] ?? [] {
             if let task = try await store.task(dependency.id) { earlier.append(task) }
         }
-        return try feature.accept(try TaskReferences.resolved(task.params, from: earlier), from: nil)
+        // Relative paths that hold a reference could not be resolved before.
+        return try feature.accept(
+            TaskReferences.resolved(task.params, from: earlier),
+            from: claimed.context
+        )
     }
 
     private func makeContext(

@@ -14,12 +14,17 @@ struct PluginMainTests {
         return "/\(directory)/plugin-kit-probe"
     }()
 
-    private static func request(_ feature: String, _ params: JSONValue = [:]) -> String {
-        let request: JSONValue = [
+    private static func request(
+        _ feature: String,
+        _ params: JSONValue = [:],
+        checkpoint: JSONValue? = nil
+    ) -> String {
+        var request: JSONObject = [
             "protocol": "exec/1", "taskId": "0190b6f0-0000-7000-8000-000000000001", "fence": 7, "attempt": 2,
             "featureId": .string(feature), "params": params, "inputs": [:], "outputDir": "/tmp/out",
         ]
-        return request.text + "\n"
+        request.set("checkpoint", checkpoint)
+        return JSONValue.object(request).text + "\n"
     }
 
     private func run(_ input: String) async throws -> (status: Int32, lines: [JSONValue], log: String) {
@@ -67,6 +72,52 @@ struct PluginMainTests {
         #expect(ran.log == "::result {}\nnoted\n" || ran.log == "noted\n::result {}\n")
     }
 
+    @Test("a checkpoint is a line of its own, and the next attempt is given it")
+    func checkpoint() async throws {
+        let first = try await run(Self.request("count", ["pages": 1]))
+        #expect(first.status == 0)
+        #expect(
+            first.lines == [
+                ["type": "checkpoint", "value": 1],
+                ["type": "result", "value": ["pages": 1], "artifacts": []],
+            ]
+        )
+        let next = try await run(Self.request("count", ["pages": 3], checkpoint: 3))
+        #expect(next.lines == [["type": "result", "value": ["pages": 3], "artifacts": []]])
+    }
+
+    @Test(
+        "of many checkpoints in a moment a few are written, and the last one always, before the outcome",
+        arguments: ["end", "fail", "snooze"]
+    )
+    func manyCheckpoints(then end: String) async throws {
+        let ran = try await run(Self.request("saves", ["times": 20_000, "then": .string(end)]))
+        let checkpoints = ran.lines.dropLast()
+        #expect(checkpoints.allSatisfy { $0["type"] == "checkpoint" })
+        #expect(checkpoints.first?["value"] == 1)
+        #expect(checkpoints.last?["value"] == 20_000)
+        #expect(checkpoints.count < 10_000)
+        #expect(
+            ran.lines.last?["type"]?.string == ["end": "result", "fail": "error", "snooze": "snooze"][end]
+        )
+    }
+
+    @Test("forgetting a checkpoint is a line too")
+    func forget() async throws {
+        let ran = try await run(Self.request("saves", ["then": "forget"], checkpoint: "old"))
+        #expect(ran.lines.dropLast().last == ["type": "checkpoint", "value": nil])
+        #expect(ran.lines.last?["value"] == "old")
+    }
+
+    @Test("a snooze is a line and a good end")
+    func snooze() async throws {
+        let ran = try await run(Self.request("count", ["busy": true]))
+        #expect(ran.status == 0)
+        #expect(ran.lines == [["type": "snooze", "seconds": 60, "message": "The printer is busy."]])
+        let silent = try await run(Self.request("saves", ["then": "snooze"]))
+        #expect(silent.lines.last == ["type": "snooze", "seconds": 1.5])
+    }
+
     @Test(
         "input that is no request is an error with the way out",
         arguments: [("", "bad_request"), ("hello", "bad_request"), (request("sings"), "unknown_feature")]
@@ -100,12 +151,13 @@ struct PluginMainTests {
         #expect(lines.last?["code"] == "cancelled")
     }
 
-    @Test("the guide shows the feature as it is compiled here")
-    func guide() throws {
+    @Test("the guide shows the features as they are compiled here", arguments: ["Shout", "Count"])
+    func guide(feature: String) throws {
         let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
-        let source = try String(contentsOfFile: tests + "/PluginKitProbe/Shout.swift", encoding: .utf8)
+        let source = try String(contentsOfFile: tests + "/PluginKitProbe/\(feature).swift", encoding: .utf8)
         let guide = try String(contentsOfFile: tests + "/../Docs/WritingAPlugin.md", encoding: .utf8)
-        let code = source.split(separator: "\n", maxSplits: 1)[1].drop { $0 == "\n" }
-        #expect(guide.contains(code))
+        let start = try #require(source.firstRange(of: "struct ")).lowerBound
+        #expect(guide.contains(source[start...]))
+        #expect(guide.contains("import BelfryCore\nimport BelfryPluginKit\n\nstruct Shout"))
     }
 }

@@ -25,8 +25,28 @@ struct ExecLineTests {
     }
 
     @Test(
+        "a snooze is one second at least and seven days at most",
+        arguments: [
+            ("60", 60.0), ("0", 1), ("-5", 1), ("0.2", 1), ("1.25", 1.25), ("604800", 604_800),
+            ("604801", 604_800), ("1e300", 604_800),
+        ]
+    )
+    func snooze(written: String, seconds: Double) {
+        for line in [
+            "::snooze \(written) busy", #"{"type":"snooze","seconds":\#(written),"message":"busy"}"#,
+        ] {
+            #expect(ExecLine(line) == .snooze(TaskSnooze(for: .seconds(seconds), "busy")), "\(line)")
+        }
+        #expect(ExecLine("::snooze inf") == .snooze(TaskSnooze(for: .seconds(604_800))))
+    }
+
+    @Test(
         "anything else is garbage",
-        arguments: ["", "hello", "{", "{}", "[]", #"{"type":"dance"}"#, "::dance", "::progressive 3", "12"]
+        arguments: [
+            "", "hello", "{", "{}", "[]", #"{"type":"dance"}"#, "::dance", "::progressive 3", "12",
+            "::checkpoint", "::checkpoint {", #"{"type":"checkpoint"}"#, "::snooze", "::snooze nan",
+            #"{"type":"snooze"}"#, #"{"type":"snooze","seconds":"60"}"#,
+        ]
     )
     func garbage(line: String) { #expect(ExecLine(line) == nil) }
 

@@ -4,7 +4,7 @@ import BelfryCore
 import BelfryPluginKit
 
 @main enum Main {
-    static func main() async { await PluginMain.serve(Shout(), Prints(), Fails(), Waits()) }
+    static func main() async { await PluginMain.serve(Shout(), Count(), Prints(), Fails(), Waits(), Saves()) }
 }
 
 struct Prints: Feature {
@@ -37,5 +37,21 @@ struct Waits: Feature {
             try Task.checkCancellation()
         }
         throw CancellationError()
+    }
+}
+
+/// Saves as often as it is told to, in one moment, and ends as it is told to.
+struct Saves: Feature {
+    let descriptor = FeatureDescriptor(id: "saves", title: "Saves checkpoints")
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        for number in 1...(params["times"]?.int ?? 1) { context.saveCheckpoint(.int(number)) }
+        switch params["then"]?.string {
+        case "forget": context.saveCheckpoint(nil)
+        case "fail": throw TaskFailure("full", "There is no room.")
+        case "snooze": throw TaskSnooze(for: .milliseconds(1500))
+        default: break
+        }
+        return TaskResult(value: context.checkpoint)
     }
 }

@@ -20,7 +20,10 @@ enum ExecEnvironment {
         }
     }
 
-    /// `BELFRY_…`: what this attempt is, and its parameters one by one.
+    /// The kernel takes at most 128 KiB in one variable; stdin has everything.
+    private static let largest = 65536
+
+    /// `BELFRY_…`: what this attempt is, and its parameters one by one; and which devices it has.
     static func ofAttempt(_ params: JSONValue, _ context: FeatureContext) -> [String: String] {
         var variables = [
             "BELFRY_TASK_ID": context.taskID.rawValue, "BELFRY_FENCE": String(context.fence),
@@ -29,11 +32,13 @@ enum ExecEnvironment {
         ]
         for (key, value) in params.object ?? [:] {
             let text = value.string ?? value.text
-            // The kernel takes at most 128 KiB in one variable; stdin has everything.
-            guard text.utf8.count <= 65536, !text.utf8.contains(0) else { continue }
+            guard text.utf8.count <= largest, !text.utf8.contains(0) else { continue }
             variables["BELFRY_PARAM_" + name(key)] = text
         }
-        return variables
+        if let text = context.checkpoint?.text, text.utf8.count <= largest {
+            variables["BELFRY_CHECKPOINT"] = text
+        }
+        return variables.merging(context.deviceEnvironment) { _, device in device }
     }
 
     private static func name(_ key: String) -> String {

@@ -9,11 +9,14 @@ import Synchronization
 /// One feature of an installed plugin.
 public struct ExecFeature: Feature {
     public let descriptor: FeatureDescriptor
+    /// It knows which lines were a sign of life.
+    public let keepsTimeouts = true
     private let plugin: InstalledPlugin
-    private let entry: PluginManifest.FeatureEntry
     private let schema: JSONSchema
     private let launcher: String
     private let environment: [String: String]
+    /// Sleeps; injected, so that a test's timeouts need no time.
+    var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
 
     /// - Parameters:
     ///   - launcher: the path of belfry-launch.
@@ -31,7 +34,6 @@ public struct ExecFeature: Feature {
             asked: plugin.manifest.runner.passedVariables
         )
         self.plugin = plugin
-        self.entry = entry
         self.launcher = launcher
         descriptor = plugin.manifest.descriptor(of: entry)
         schema = try JSONSchema(entry.paramsSchema)
@@ -47,7 +49,7 @@ public struct ExecFeature: Feature {
 
     public func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
         let reading = ExecReading(context)
-        let end = try await ExecHost(configuration: configuration(params, context)).run(
+        let end = try await ExecHost(configuration: configuration(params, context), sleep: sleep).run(
             onLine: { reading.take($0) },
             onError: { context.log($0) }
         )
@@ -70,19 +72,21 @@ public struct ExecFeature: Feature {
         host.addressSpaceMB = limits.addressSpaceMB
         host.cancelGrace = limits.cancelGrace
         host.maxLineBytes = limits.maxLineBytes
-        host.idleTimeout = entry.idleTimeout
-        host.totalTimeout = entry.totalTimeout
+        host.idleTimeout = context.timeouts.idle
+        host.totalTimeout = context.timeouts.attempt
         host.input = request(params, context).encoded + [0x0A]
         return host
     }
 
     private func request(_ params: JSONValue, _ context: FeatureContext) -> JSONValue {
-        [
+        var request: JSONObject = [
             "protocol": "exec/1", "taskId": .string(context.taskID.rawValue), "fence": .int(context.fence),
             "attempt": .int(Int64(context.attempt)), "featureId": .string(context.featureID),
             "params": params,
             "inputs": [:], "outputDir": .string(context.outputDirectory),
         ]
+        request.set("checkpoint", context.checkpoint)
+        return .object(request)
     }
 }
 
@@ -93,6 +97,7 @@ final class ExecReading: Sendable {
         var hasResult = false
         var artifacts: [ExecLine.Artifact] = []
         var failure: TaskFailure?
+        var snooze: TaskSnooze?
         var firstGarbage: String?
         var garbage = 0
     }
@@ -119,6 +124,8 @@ final class ExecReading: Sendable {
             }
         case .artifact(let path): state.withLock { $0.artifacts.append(ExecLine.Artifact(path: path)) }
         case .failure(let failure): state.withLock { $0.failure = $0.failure ?? failure }
+        case .checkpoint(let value): context.saveCheckpoint(value)
+        case .snooze(let snooze): state.withLock { $0.snooze = snooze }
         }
         return true
     }
@@ -131,7 +138,8 @@ final class ExecReading: Sendable {
         context.log(Array((line.truncated(toUTF8: 4096) + "\n").utf8))
     }
 
-    /// - Throws: ``TaskFailure`` when the attempt did not succeed.
+    /// - Throws: ``TaskFailure`` when the attempt did not succeed, ``TaskSnooze`` when it is to be tried again
+    ///   later.
     func result(_ end: ExecHost.End, program: String) throws -> TaskResult {
         let state = state.withLock { $0 }
         let name = program.split(separator: "/").last.map(String.init) ?? program
@@ -140,6 +148,7 @@ final class ExecReading: Sendable {
             failure.logTail = end.errorTail
             throw failure
         }
+        if let snooze = state.snooze, !state.hasResult { throw snooze }
         guard state.hasResult || !state.artifacts.isEmpty else {
             throw TaskFailure(
                 "no_result",

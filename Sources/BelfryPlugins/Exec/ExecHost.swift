@@ -22,6 +22,9 @@ struct ExecHost: Sendable {
         var cancelGrace = Duration.seconds(5)
         var idleTimeout: Duration?
         var totalTimeout: Duration?
+        /// Whether whatever the program prints is a sign of life, and not only lines that are understood.
+        /// Defaults to false.
+        var livesByOutput = false
         var maxLineBytes = 1 << 20
         /// What the program reads on stdin.
         var input: [UInt8] = []
@@ -81,6 +84,7 @@ struct ExecHost: Sendable {
                     group.addTask {
                         for try await part in execution.standardError {
                             let bytes = part.withUnsafeBytes { Array($0) }
+                            if configuration.livesByOutput { signs.show() }
                             onError(bytes)
                             shared.tail.withLock { $0.append(bytes) }
                         }
@@ -90,6 +94,7 @@ struct ExecHost: Sendable {
                         var splitter = LineSplitter(limit: configuration.maxLineBytes)
                         for try await part in execution.standardOutput {
                             let bytes = part.withUnsafeBytes { Array($0) }
+                            if configuration.livesByOutput { signs.show() }
                             onOutput(bytes)
                             splitter.feed(bytes) { if onLine($0) { signs.show() } }
                         }

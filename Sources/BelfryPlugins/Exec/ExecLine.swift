@@ -8,6 +8,9 @@ enum ExecLine: Equatable {
     case result(JSONValue?, [Artifact])
     case artifact(String)
     case failure(TaskFailure)
+    /// What the next attempt is to know; nil forgets what was kept.
+    case checkpoint(JSONValue?)
+    case snooze(TaskSnooze)
 
     struct Artifact: Equatable {
         var path: String
@@ -44,6 +47,8 @@ enum ExecLine: Equatable {
                     isRetryable: json["retryable"]?.bool ?? false
                 )
             )
+        case "checkpoint": return json["value"].map(saving)
+        case "snooze": return json["seconds"]?.double.flatMap { snooze($0, json["message"]?.string) }
         default: return nil
         }
     }
@@ -68,7 +73,25 @@ enum ExecLine: Equatable {
             return .failure(
                 TaskFailure(String(code), words.count > 1 ? String(words[1]) : "The plugin gave no reason.")
             )
+        case "checkpoint": return (try? JSONValue(parsing: rest)).map(saving)
+        case "snooze":
+            let words = rest.split(separator: " ", maxSplits: 1)
+            return words.first.flatMap(Double.init).flatMap {
+                snooze($0, words.count > 1 ? String(words[1]) : nil)
+            }
         default: return nil
         }
+    }
+
+    private static func saving(_ value: JSONValue) -> ExecLine {
+        // A bare nil would be JSON's null.
+        value.isNull ? .checkpoint(Optional.none) : .checkpoint(value)
+    }
+
+    /// From a second to seven days: shorter is as good as running on, longer as good as never.
+    private static func snooze(_ seconds: Double, _ message: String?) -> ExecLine? {
+        guard !seconds.isNaN else { return nil }
+        let bounded = min(max(seconds, 1), 604_800)
+        return .snooze(TaskSnooze(for: .milliseconds(Int64((bounded * 1000).rounded())), message))
     }
 }

@@ -11,8 +11,12 @@ import Subprocess
 /// too few.
 public struct ShellFeature: Feature {
     public let descriptor: FeatureDescriptor
+    /// It sees every line of output, and each is a sign of life.
+    public let keepsTimeouts = true
     private let schema: JSONSchema
     private let launcher: String
+    /// Sleeps; injected, so that a test's timeouts need no time.
+    var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
 
     /// - Parameter launcher: the path of belfry-launch.
     public init(launcher: String) throws {
@@ -38,15 +42,35 @@ public struct ShellFeature: Feature {
 
     public func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue {
         let params = try schema.accept(
-            params,
+            Self.plain(params),
             workingDirectory: context?.workingDirectory,
             featureID: descriptor.id
         )
-        let command = Self.command(params)
-        guard Self.find(command[0], for: context) != nil else {
-            throw Self.missing(command[0], for: context)
+        guard let name = Self.command(params).first, !name.hasTaskReference else {
+            throw BelfryError(
+                .invalidParams,
+                "The program to run cannot be what an earlier task made.",
+                fix: "Name a program; its arguments may speak of earlier tasks.",
+                pointer: "/command/0"
+            )
         }
+        guard Self.find(name, for: context) != nil else { throw Self.missing(name, for: context) }
         return params
+    }
+
+    /// What earlier tasks made need not be text, but a program's arguments are: a number is written out, and a
+    /// list, such as that of all files, becomes as many arguments.
+    private static func plain(_ params: JSONValue) -> JSONValue {
+        guard var members = params.object, let command = members["command"]?.array else { return params }
+        members["command"] = .array(command.flatMap { $0.array ?? [$0] }.map(word))
+        return .object(members)
+    }
+
+    private static func word(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .int, .double, .bool: .string(value.text)
+        default: value
+        }
     }
 
     private static func missing(_ name: String, for context: SubmissionContext?) -> BelfryError {
@@ -93,7 +117,10 @@ public struct ShellFeature: Feature {
             workingDirectory: directory
         )
         host.umask = context.submission?.umask ?? 0o022
-        let end = try await ExecHost(configuration: host).run(
+        host.idleTimeout = context.timeouts.idle
+        host.totalTimeout = context.timeouts.attempt
+        host.livesByOutput = true
+        let end = try await ExecHost(configuration: host, sleep: sleep).run(
             onLine: { line in
                 if case .progress(let percent, let message) = ExecLine(line) {
                     context.progress(percent, message)

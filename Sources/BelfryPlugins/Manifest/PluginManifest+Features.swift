@@ -33,6 +33,7 @@ extension PluginManifest {
         entry.summary = members.string("summary") ?? ""
         entry.onInterrupt = members.choice("on_interrupt", InterruptPolicy.self) ?? entry.onInterrupt
         entry.concurrency = members.int("concurrency", in: 1...1000)
+        entry.needs = readNeeds(members)
         entry.makesFiles = members.bool("makes_files") ?? entry.makesFiles
         if let timeouts = members.object("timeouts") {
             entry.idleTimeout = timeouts.seconds("idle_s", in: 0.1...604_800)
@@ -53,8 +54,44 @@ extension PluginManifest {
         retry.initialDelay = members.seconds("initial_delay_s", in: 0...86_400) ?? retry.initialDelay
         retry.maxDelay = members.seconds("max_delay_s", in: 0...604_800) ?? retry.maxDelay
         retry.multiplier = members.number("multiplier", in: 1...100) ?? retry.multiplier
+        retry.jitter = members.number("jitter", in: 0...1) ?? retry.jitter
+        retry.retryOn = readCodes("retry_on", members)
+        retry.giveUpOn = readCodes("give_up_on", members)
         members.noteUnknown()
         return retry
+    }
+
+    private static func readCodes(_ key: String, _ fields: ManifestFields) -> [String] {
+        let codes = fields.strings(key)
+        if codes.count > 32 || codes.contains(where: { !(1...64).contains($0.utf8.count) }) {
+            fields.mistake(
+                key,
+                "must be at most 32 error codes of 1…64 bytes",
+                fix: "Write the codes of the feature's errors, such as [\"busy\"]."
+            )
+        }
+        return codes
+    }
+
+    /// Any name may be needed: what there is of it, the configuration of the hub says.
+    private static func readNeeds(_ fields: ManifestFields) -> TaskNeeds {
+        var needs = TaskNeeds()
+        guard let members = fields.object("needs") else { return needs }
+        for (name, value) in members.object {
+            do {
+                if let amount = value.int {
+                    try needs.set(name, to: amount)
+                } else {
+                    try needs.set(name, to: value.string ?? value.text)
+                }
+            } catch let error as BelfryError {
+                let place = JSONPointer.appending(name, to: "").dropFirst()
+                members.mistake(String(place), "is wrong: \(error.message)", fix: error.fix ?? "")
+            } catch {
+                members.mistake(name, "\(error)", fix: "Write it like {\"gpu\": 1}.")
+            }
+        }
+        return needs
     }
 
     /// The params' schema, compiled to be sure that it can be.

@@ -5,7 +5,7 @@ public import BelfryCore
 
 /// A plugin's `plugin.json`, read and checked.
 ///
-/// The file's keys are snake_case; Docs/Plugins.md lists them with their defaults.
+/// The file's keys are snake_case; Docs/WritingAPlugin.md lists them with their defaults.
 public struct PluginManifest: Sendable, Hashable {
     public enum Kind: String, Sendable, CaseIterable {
         /// Does the work of tasks.
@@ -70,6 +70,8 @@ public struct PluginManifest: Sendable, Hashable {
         public var onInterrupt = InterruptPolicy.rerun
         /// Attempts at once, at least 1. Defaults to what the plugin's limits say.
         public var concurrency: Int?
+        /// What each attempt occupies. Defaults to one slot.
+        public var needs = TaskNeeds()
         /// Whether attempts get an output directory. Defaults to true.
         public var makesFiles = true
         public var examples: [Example] = []
@@ -186,6 +188,8 @@ public struct PluginManifest: Sendable, Hashable {
         descriptor.retry = entry.retry
         descriptor.onInterrupt = entry.onInterrupt
         descriptor.concurrency = entry.concurrency ?? limits.concurrency
+        descriptor.needs = entry.needs
+        descriptor.timeouts = TaskTimeouts(attempt: entry.totalTimeout, idle: entry.idleTimeout)
         descriptor.makesFiles = entry.makesFiles
         return descriptor
     }

@@ -8,6 +8,7 @@ extension JSONSchema {
     ///
     /// A number, `true` or `false` (also yes, no, on, off) is taken as that where the schema wants
     /// it, and as text where it wants text. A list is a key given several times, or JSON; an object is JSON.
+    /// Text that speaks of an earlier task (``TaskReference``) stays as it is, whatever the schema wants.
     ///
     /// - Parameter featureID: names the feature in the fix.
     /// - Throws: ``BelfryError`` `invalid_params` that names the parameter and points at it.
@@ -88,7 +89,7 @@ extension JSONSchema {
 
     /// The first reading of `text` that fits, or the complaint about the likeliest.
     private func coerce(_ text: String, _ schema: Int, _ argument: Argument) throws -> JSONValue {
-        let readings = try readings(of: text, schema, argument)
+        let readings = try Self.isReference(text) ? [.string(text)] : readings(of: text, schema, argument)
         var complaint: Violation?
         for reading in readings {
             var checker = SchemaChecker(nodes: nodes, checksFiles: false)
@@ -97,6 +98,13 @@ extension JSONSchema {
         }
         // In the words of the type: nobody who typed `abc` for a number typed quotes.
         throw error(argument, complaint?.sentence ?? "cannot be read: \(text)")
+    }
+
+    /// Whether text speaks of an earlier task; a list or an object in JSON is read, and may do so inside.
+    private static func isReference(_ text: String) -> Bool {
+        guard text.hasTaskReference else { return false }
+        let json = try? JSONValue(parsing: text)
+        return json?.array == nil && json?.object == nil
     }
 
     private func readings(of text: String, _ schema: Int, _ argument: Argument) throws -> [JSONValue] {

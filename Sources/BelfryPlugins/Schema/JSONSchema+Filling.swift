@@ -45,6 +45,8 @@ extension JSONSchema {
         guard !schemas.isEmpty else { return value }
         switch value {
         case .string(let text) where schemas.contains(where: { nodes[$0].format != nil }):
+            // Where a path begins that an earlier task has a part in, is known when that is done.
+            if text.hasTaskReference { return value }
             return .string(PathCheck.absolute(text, from: directory, home: home))
         case .object(var members):
             for (name, member) in members {

@@ -72,6 +72,9 @@ public struct JSONSchema: Sendable {
     /// A string of the format `file`, `directory` or `path` is taken relative to `workingDirectory`,
     /// and `~/` is the home directory. A `file` must be readable, a `directory` must be one.
     ///
+    /// A string that speaks of an earlier task (``TaskReference``) fits whatever is wanted and stays as it is:
+    /// accept the params again once its value is in its place.
+    ///
     /// - Parameters:
     ///   - workingDirectory: where the submitter stands, absolute; nil when not known.
     ///   - featureID: names the feature in the fix.

@@ -1,4 +1,7 @@
 // Walks a value along a schema and says in words what does not fit.
+//
+// A string that speaks of an earlier task fits everything, so that of a value with such strings only what is
+// certainly wrong is told.
 
 import BelfryCore
 
@@ -39,6 +42,9 @@ struct SchemaChecker {
             self.isSecret = isSecret
         }
 
+        /// Whether parts of it are to come from earlier tasks, so that what fits now may not fit then.
+        var isOpen: Bool { value.hasTaskReference }
+
         func violation(_ wanted: String, got: String? = nil) -> Violation {
             Violation(pointer: pointer, wanted: wanted, got: isSecret ? nil : got ?? value.excerpt)
         }
@@ -53,6 +59,9 @@ struct SchemaChecker {
         let node = nodes[index]
         var place = place
         place.isSecret = place.isSecret || node.isWriteOnly
+        if node.refusesAll { return [place.plain("is not allowed")] }
+        // What it stands for is not known yet, and is checked when it is.
+        if place.value.string?.hasTaskReference ?? false { return [] }
         if let violation = mismatch(place, node) { return [violation] }
         var found: [Violation]
         switch place.value {
@@ -72,7 +81,6 @@ struct SchemaChecker {
 
     /// What makes every other check pointless.
     private func mismatch(_ place: Place, _ node: SchemaNode) -> Violation? {
-        if node.refusesAll { return place.plain("is not allowed") }
         if let types = node.types, !types.contains(where: { $0.contains(place.value) }) {
             return place.violation("must be \(types.map(\.phrase).joined(separator: " or "))")
         }
@@ -212,12 +220,19 @@ struct SchemaChecker {
         for schema in node.allOf { found += check(place, by: schema) }
         if !node.anyOf.isEmpty { found += checkAny(place, node.anyOf) }
         if !node.oneOf.isEmpty { found += checkOne(place, node.oneOf) }
-        if let schema = node.not, fits(place, schema) {
+        if let schema = node.not, fits(place, schema), !place.isOpen {
             found.append(place.violation(exclusion(nodes[schema])))
         }
-        if let condition = node.condition, let schema = fits(place, condition) ? node.then : node.otherwise {
-            found += check(place, by: schema)
-        }
+        if let condition = node.condition { found += check(place, node, if: condition) }
+        return found
+    }
+
+    private mutating func check(_ place: Place, _ node: SchemaNode, if condition: Int) -> [Violation] {
+        guard fits(place, condition) else { return node.otherwise.map { check(place, by: $0) } ?? [] }
+        let found = node.then.map { check(place, by: $0) } ?? []
+        if found.isEmpty || !place.isOpen { return found }
+        // It may come to fit the condition or not: it is wrong only when it is wrong either way.
+        guard let otherwise = node.otherwise, !fits(place, otherwise) else { return [] }
         return found
     }
 
@@ -243,8 +258,8 @@ struct SchemaChecker {
     private mutating func checkOne(_ place: Place, _ branches: [Int]) -> [Violation] {
         let complaints = branches.map { check(place, by: $0) }
         let count = complaints.count(where: \.isEmpty)
-        if count == 1 { return [] }
         if count == 0 { return [summary(of: complaints, place)] }
+        if count == 1 || place.isOpen { return [] }
         return [place.violation("must fit exactly one of \(branches.count) forms, but fits \(count)")]
     }
 
