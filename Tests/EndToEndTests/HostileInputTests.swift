@@ -7,7 +7,7 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-@Suite("Hostile input", .timeLimit(.minutes(3)))
+@Suite("Hostile input", .serialized, .timeLimit(.minutes(3)))
 struct HostileInputTests {
     private static let odd = [
         "../../x", "..", "/etc/passwd", "a\u{0}b", "%2e%2e%2f%2e%2e%2fx", "%00", ".", "~", "x/../../y",
