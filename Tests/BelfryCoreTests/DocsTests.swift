@@ -44,7 +44,33 @@ struct DocsTests {
         }
     }
 
-    /// The sources of all suites, which are named as their files.
+    @Test("Reliability.md names tests for each promise and each row, and each of them is there")
+    func reliability() throws {
+        let promises = try rows(of: "promise", in: "Reliability.md")
+        let rows = try rows(of: "#", in: "Reliability.md")
+        #expect(promises.count == 9)
+        #expect(
+            rows.map { $0[0] } == [
+                "1", "2", "3", "4", "5", "13", "14", "15", "16", "17", "25", "28", "34", "35",
+            ]
+        )
+        let suites = try suites()
+        for cells in promises.dropLast().map({ $0[1] }) + rows.map({ $0[2] }) {
+            let tests = cells.split(separator: "<br>")
+            #expect(!tests.isEmpty)
+            for test in tests {
+                let parts = test.split(separator: " ", maxSplits: 1).map(String.init)
+                try #require(parts.count == 2, "no test in '\(test)'")
+                let source = try #require(suites[parts[0]], "there is no suite \(parts[0])")
+                let isThere = ["Test(", "StoreCheck("].contains { word in
+                    ["\(word)\(parts[1])", "\(word)\n        \(parts[1])"].contains(where: source.contains)
+                }
+                #expect(isThere, "there is no test \(parts[1]) in \(parts[0])")
+            }
+        }
+    }
+
+    /// The sources of all suites, which are named as their files, and of the checks that every store passes.
     private func suites() throws -> [String: String] {
         let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
         let files = try #require(FileManager.default.subpathsOfDirectory(atPath: tests) as [String]?)
@@ -53,6 +79,15 @@ struct DocsTests {
             let name = String(file.split(separator: "/").last ?? "").dropLast(".swift".count)
             suites[String(name), default: ""] += try String(
                 contentsOfFile: "\(tests)/\(file)",
+                encoding: .utf8
+            )
+        }
+        let checks =
+            "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+            + "/Sources/BelfryTesting/Conformance"
+        for file in try FileManager.default.contentsOfDirectory(atPath: checks) {
+            suites["StoreConformance", default: ""] += try String(
+                contentsOfFile: "\(checks)/\(file)",
                 encoding: .utf8
             )
         }

@@ -207,13 +207,50 @@ struct FileSinkTests {
         #expect(try await self.sink().resumePosition()?.position == 10)
     }
 
+    @Test("texts with newlines, NUL and JSON of their own stay within their event's line")
+    func lines() async throws {
+        let forged = "\n{\"position\":99,\"id\":\"e1-99\"}\n\r\u{0}\u{2028}\"}"
+        let sink = sink()
+        _ = try await sink.resumePosition()
+        let records = (Int64(1)...3).map { Self.record($0, title: forged) }
+        try await sink.deliver(SinkBatch(events: records))
+        #expect(try positions() == [1, 2, 3])
+        #expect(try text().split(separator: "\n", omittingEmptySubsequences: false).count == 4)
+        for line in try text().split(separator: "\n") {
+            #expect(try JSONValue(parsing: String(line))["task"]?["title"]?.string == forged)
+        }
+        await sink.close()
+        #expect(try await self.sink().resumePosition()?.position == 3)
+    }
+
+    @Test(
+        "a log that is ahead of its store is set aside, and goes on with the store's positions in a new file"
+    )
+    func setAside() async throws {
+        let first = sink()
+        #expect(try first.prepare() == nil)
+        try await first.deliver(batch(1...9))
+        await first.close()
+        let second = sink()
+        #expect(try second.prepare()?.position == 9)
+        try second.setAside(goingOnAfter: EventCursor(epoch: "e1", position: 4))
+        #expect(try await second.resumePosition()?.position == 4)
+        try await second.deliver(batch(3...6))
+        #expect(try text().split(separator: "\n").count == 2)
+        #expect(try positions() == Array(1...9) + [5, 6])
+    }
+
     private func batch(_ positions: ClosedRange<Int64>) -> SinkBatch {
         SinkBatch(events: positions.map(Self.record))
     }
 
     private static func record(_ position: Int64) -> EventRecord {
+        record(position, title: "number \(position)")
+    }
+
+    private static func record(_ position: Int64, title: String) -> EventRecord {
         var new = NewTask(featureID: "paint")
-        new.title = "number \(position)"
+        new.title = title
         let now = Timestamp(milliseconds: 1_767_225_600_000)
         let task = BackgroundTask(
             new,

@@ -260,6 +260,27 @@ struct WorkerTests {
         }
     }
 
+    @Test("an outcome whose commit could not be confirmed is told again, and is not lost")
+    func settleAgain() async throws {
+        var clocks = Clocks()
+        clocks.sleep = { _ in await Task.yield() }
+        let gate = Gate()
+        let feature = ClosureFeature("work") { _, _ in
+            try await gate.wait()
+            return TaskResult(value: 1)
+        }
+        try await Harness.run(features: [feature], clocks: clocks) { hub in
+            let task = try await hub.add("work")
+            try await hub.event(.started)
+            hub.store.fail(.settle, with: .refused(.outcomeUnknown("the disk was full")))
+            gate.open()
+            while hub.worker.runningTasks > 0 { await Task.yield() }
+            let status = try await hub.service.task(task.id)?.status
+            // The worker takes it for a refusal, and the task hangs until the hub's next start.
+            withKnownIssue { #expect(status == .completed) }
+        }
+    }
+
     @Test("progress is coalesced: however often it is reported, few updates come, the last one among them")
     func progress() async throws {
         let gate = Gate()

@@ -9,7 +9,7 @@ import Subprocess
 import SystemPackage
 import Testing
 
-@Suite("Crashes", .timeLimit(.minutes(3)))
+@Suite("Crashes", .serialized, .timeLimit(.minutes(3)))
 struct CrashTests {
     /// An attempt that says it is there and waits until the FIFO `go` is opened; later attempts end at once.
     private func waitingScript(_ sandbox: Sandbox) -> String {
@@ -148,7 +148,9 @@ struct CrashTests {
             try await waitForAttempt(sandbox)
             kill(pid, SIGTERM)
             // Once nobody listens any more the first signal has been taken.
-            while (try? HubClient(socketPath: sandbox.places.socket).send("GET", "/healthz")) != nil {}
+            while (try? HubClient(socketPath: sandbox.places.socket).send("GET", "/healthz")) != nil {
+                await Task.yield()
+            }
             #expect(kill(pid, 0) == 0)
             kill(pid, SIGTERM)
         }
@@ -215,6 +217,7 @@ struct CrashTests {
         for _ in 0..<4 where (try? hub.send("POST", "/v1/batches", body: body)) == nil { return }
         while let sinks = try? hub.send("GET", "/v1/sinks")["sinks"]?.array {
             if sinks.first?["lag"] == 0 { return }
+            await Task.yield()
         }
     }
 

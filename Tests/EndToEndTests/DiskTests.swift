@@ -10,6 +10,7 @@ import Testing
 @Suite(
     "Disks",
     .enabled(if: getuid() == 0, "mounting a small disk needs root"),
+    .serialized,
     .timeLimit(.minutes(3))
 )
 struct DiskTests {

@@ -7,7 +7,7 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-@Suite("Damage", .timeLimit(.minutes(3)))
+@Suite("Damage", .serialized, .timeLimit(.minutes(3)))
 struct StoreDamageTests {
     /// Runs some tasks and kills the hub; everything is in the main file or the `-wal`.
     private func crash(_ sandbox: Sandbox, afterTasks count: Int) async throws {

@@ -13,6 +13,7 @@ import Testing
 @Suite(
     "Torture by faults",
     .enabled(if: StracedHub.isThere, "strace is not installed"),
+    .serialized,
     .timeLimit(.minutes(30))
 )
 struct TortureFaultTests {
