@@ -115,7 +115,7 @@ extension TaskTransaction {
                 "#\(task.number) comes after #\(broken.number), which \(broken.status.past). Retry that one."
             )
         }
-        let retried = try retry(task, attempts: attempts, edges, at: now)
+        let retried = try reopen(task, edges, at: now) { .retry(attempts: attempts, holds: $0) }
         if let context { try setContext(context, of: retried) }
         try reviveDependants(of: retried, at: now)
         return retried
@@ -129,8 +129,7 @@ extension TaskTransaction {
             where dependant.status == .failed && dependant.error?.code == TaskFailure.dependencyCode {
                 let edges = try openEdges(of: dependant)
                 guard !edges.contains(where: { $0.verdict == .fail }) else { continue }
-                let budget = max(1, dependant.maxAttempts - dependant.attempt)
-                revived.append(try retry(dependant, attempts: budget, edges, at: now))
+                revived.append(try reopen(dependant, edges, at: now) { .comeBack(holds: $0) })
             }
         }
     }
@@ -145,15 +144,17 @@ extension TaskTransaction {
     }
 
     /// Makes the task pending, held by those that it still waits for.
-    private func retry(_ task: BackgroundTask, attempts: Int, _ edges: [OpenEdge], at now: Timestamp) throws
-        -> BackgroundTask
-    {
-        let holds = edges.count { $0.verdict == .wait }
-        let retried = try applyAlone(.retry(attempts: attempts, holds: holds), to: task, at: now)
+    private func reopen(
+        _ task: BackgroundTask,
+        _ edges: [OpenEdge],
+        at now: Timestamp,
+        by action: (Int) -> TaskAction
+    ) throws -> BackgroundTask {
+        let reopened = try applyAlone(action(edges.count { $0.verdict == .wait }), to: task, at: now)
         for edge in edges where edge.verdict == .go {
-            try setSatisfied(retried, try found(edge.dependency.id))
+            try setSatisfied(reopened, try found(edge.dependency.id))
         }
-        return retried
+        return reopened
     }
 
     /// See ``TaskStore/settle(_:at:)``.

@@ -68,20 +68,40 @@ struct WaitingTests {
         }
         task.holdCount += 1
         let failure = TaskFailure.dependency(try Example.task(.failed))
-        let actions: [(TaskAction, String)] = [
-            (.dependencyFailed(failure), "dependency_failed"), (.expire, "deadline"),
-        ]
-        for (action, code) in actions {
+        for (action, code) in [
+            (TaskAction.dependencyFailed(failure), "dependency_failed"), (.expire, "deadline"),
+        ] {
             let transition = try task.applying(action, at: Example.later)
             #expect(transition.task.error?.code == code)
             #expect(transition.events[0].error == transition.task.error)
             #expect(transition.events[0].duration == nil)
-            #expect((transition.task.holdCount, transition.task.isStashed) == (0, false))
-            #expect(transition.task.notBefore == nil)
+            #expect(transition.task.holdCount == 0)
             #expect(transition.task.attempt == 0)
+            // Only what may come back keeps what it waits for besides.
+            #expect(transition.task.isStashed == (code == "dependency_failed"))
+            #expect((transition.task.notBefore != nil) == (code == "dependency_failed"))
         }
         let error = try task.applying(.expire, at: Example.later).task.error
         #expect(error?.message == "It was not done by 2026-01-01T00:00:01.500Z.")
+    }
+
+    @Test("a task that failed because of another comes back as it waited, and no other does")
+    func comeBack() throws {
+        let task = Example.task { ($0.isStashed, $0.notBefore) = (true, Example.later) }
+        let failure = TaskFailure.dependency(try Example.task(.failed))
+        let failed = try task.applying(.dependencyFailed(failure), at: Example.now).task
+        let back = try failed.applying(.comeBack(holds: 2), at: Example.later)
+        #expect((back.task.status, back.task.holdCount, back.task.isStashed) == (.pending, 3, true))
+        #expect((back.task.notBefore, back.task.maxAttempts) == (Example.later, 3))
+        #expect(back.task.error == nil)
+        #expect(back.events.map(\.kind) == [.retried])
+        #expect(try failed.applying(.retry(attempts: 1), at: Example.later).task.notBefore == nil)
+        #expect(try !failed.applying(.retry(attempts: 1), at: Example.later).task.isStashed)
+        for status in TaskStatus.allCases {
+            #expect(throws: TransitionError.self) {
+                try Example.task(status).applying(.comeBack(holds: 0), at: Example.later)
+            }
+        }
     }
 
     @Test("stashing and releasing twice is the same as once")

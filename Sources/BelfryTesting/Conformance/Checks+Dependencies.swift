@@ -214,6 +214,26 @@ extension StoreConformance {
             try expectEqual(try await bench.stored(cancelled.id).status, .cancelled, "the cancelled one")
             try expectEqual(try await bench.stored(other.id).error?.code, "exit_status", "the failed one")
         },
+        StoreCheck("a task that comes back waits for its time and its release as before") { bench in
+            let first = try await bench.running()
+            let due = bench.now.adding(.seconds(60))
+            let delayed = try await bench.add(after: [first.task]) { $0.notBefore = due }
+            let stashed = try await bench.add(after: [first.task]) { $0.isStashed = true }
+            try await bench.fail(first)
+            let reopened = try await bench.reopened()
+            try await reopened.retry(first.task)
+            try await reopened.complete(reopened.claimOne())
+            try expectEqual(try await reopened.claim(), [], "what can start")
+            try expectEqual(try await reopened.store.pendingWork().nextDue, due, "the next time")
+            bench.clock.advance(by: .seconds(60))
+            try expectEqual(try await reopened.claim().map(\.task.id), [delayed.id], "what can start in time")
+            _ = try await reopened.store.setStashed(false, stashed.id, at: reopened.now)
+            try expectEqual(
+                try await reopened.claim().map(\.task.id),
+                [stashed.id],
+                "what can start when released"
+            )
+        },
         StoreCheck("a task comes back only when all that failed has been retried") { bench in
             try await bench.add(2)
             let both = try await bench.claim(2)
@@ -282,84 +302,6 @@ extension StoreConformance {
             try expectEqual(try await bench.stored(second.id), done, "the second task")
         },
     ]
-
-    static let dependencyRefusals: [StoreCheck] = [
-        StoreCheck("a circle is refused and nothing of the submission is written") { bench in
-            var (a, b, c) = (bench.submission(), bench.submission(), bench.submission())
-            (a.new.after, b.new.after, c.new.after) = ([c.id], [a.id], [b.id])
-            try await refused([bench.submission(), a, b, c], bench)
-            var own = bench.submission()
-            own.new.after = [own.id]
-            try await refused([own], bench)
-        },
-        StoreCheck("a circle by way of a task that is named by two ids is refused") { bench in
-            var first = bench.submission { $0.idempotencyKey = "order-7" }
-            let again = bench.submission { $0.idempotencyKey = "order-7" }
-            var last = bench.submission()
-            last.new.after = [again.id]
-            first.new.after = [last.id]
-            try await refused([first, again, last], bench)
-        },
-        StoreCheck("what comes after an unknown task is refused and nothing of the submission is written") {
-            bench in
-            var task = bench.submission()
-            task.new.after = [bench.ids.taskID(at: bench.now)]
-            try await refused([bench.submission(), task], bench)
-        },
-        StoreCheck("what comes after a task that has failed is refused, unless it runs whatever became of it")
-        {
-            bench in
-            let failed = try await bench.running()
-            try await bench.fail(failed)
-            var task = bench.submission()
-            task.new.after = [failed.task.id]
-            try await refused([task], bench)
-            let cleanup = try await bench.add(after: [failed.task], policy: .run)
-            try expectEqual(cleanup.holdCount, 0, "what holds the one that runs")
-        },
-        StoreCheck("what comes after a repeat comes after the task that is there already") { bench in
-            let stored = try await bench.addOne { $0.idempotencyKey = "order-7" }
-            let again = bench.submission { $0.idempotencyKey = "order-7" }
-            var next = bench.submission()
-            next.new.after = [again.id]
-            let added = try await bench.store.add([again, next], batch: nil, at: bench.now)
-            try expectEqual(added.map(\.isNew), [false, true], "isNew")
-            try expectEqual(try await bench.edges(of: added[1].task).map(\.id), [stored.id], "the edge")
-            try expectEqual(try await bench.claim().map(\.task.id), [stored.id], "what can start")
-        },
-        StoreCheck("a submission with dependencies that is sent again is a repeat") { bench in
-            let first = bench.submission()
-            var second = bench.submission()
-            second.new.after = [first.id]
-            _ = try await bench.store.add([first, second], batch: nil, at: bench.now)
-            try await bench.fail(bench.claimOne())
-            let kinds = try await bench.kindsOf {
-                let again = try await bench.store.add([first, second], batch: nil, at: bench.now)
-                try expectEqual(again.map(\.isNew), [false, false], "isNew")
-                try expectEqual(again.map(\.task.status), [.failed, .failed], "the statuses")
-            }
-            try expectEqual(kinds, [], "the events")
-        },
-    ]
-
-    /// Expects that the submission is refused as one that cannot be ordered, and leaves no trace.
-    private static func refused(_ tasks: [AcceptedTask], _ bench: StoreBench) async throws {
-        let before = try await bench.store.tasks(TaskQuery()).tasks
-        let batch = TaskBatch(
-            id: bench.ids.batchID(at: bench.now),
-            title: "",
-            total: tasks.count,
-            createdAt: bench.now
-        )
-        let kinds = try await bench.kindsOf {
-            try await expectRefusal("the submission", \.isDependency) {
-                try await bench.store.add(tasks, batch: batch, at: bench.now)
-            }
-        }
-        try expectEqual(kinds, [], "the events")
-        try expectEqual(try await bench.store.tasks(TaskQuery()).tasks, before, "the tasks")
-        try expectEqual(try await bench.store.batch(batch.id), nil, "the batch")
-    }
 }
 
 extension StoreBench {
