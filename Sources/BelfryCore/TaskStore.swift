@@ -40,6 +40,10 @@ public protocol TaskStore: Sendable {
     /// The lanes that have pending tasks, and the next time at which a waiting task becomes due.
     func pendingWork() async throws -> PendingWork
 
+    /// Since when the due task that was submitted first has been due (``BackgroundTask/dueSince``); nil when
+    /// none is due. Held tasks and those that wait for a time are not.
+    func oldestDue(at now: Timestamp) async throws -> Timestamp?
+
     /// Extends the leases of running attempts.
     /// - Returns: the claims that are no longer the caller's.
     func extendLeases(_ claims: [Claim], to lease: Lease) async throws -> [Claim]
@@ -145,12 +149,15 @@ public struct ClaimRequest: Sendable {
 public struct ClaimedTask: Sendable, Hashable {
     public var task: BackgroundTask
     public var context: SubmissionContext?
+    /// Since when the task could have been claimed. Defaults to nil: unknown.
+    public var dueSince: Timestamp?
 
     public var claim: Claim { Claim(taskID: task.id, fence: task.fence) }
 
-    public init(task: BackgroundTask, context: SubmissionContext? = nil) {
+    public init(task: BackgroundTask, context: SubmissionContext? = nil, dueSince: Timestamp? = nil) {
         self.task = task
         self.context = context
+        self.dueSince = dueSince
     }
 }
 

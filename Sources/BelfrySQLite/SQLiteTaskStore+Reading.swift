@@ -156,6 +156,29 @@ extension SQLiteTaskStore {
         return Set(try String.fetchAll(statement).compactMap(Lane.init(stored:)))
     }
 
+    public func oldestDue(at now: Timestamp) async throws -> Timestamp? {
+        try await read { db in
+            // A covering index each: what is due already, and what has come due since the last claim.
+            let ready = try db.cachedStatement(
+                sql: """
+                    SELECT MIN(number) FROM tasks INDEXED BY tasks_claimable
+                    WHERE status = 'pending' AND ready = 1
+                    """
+            )
+            let ripe = try db.cachedStatement(
+                sql: """
+                    SELECT MIN(number) FROM tasks INDEXED BY tasks_waiting
+                    WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
+                    """
+            )
+            let numbers = [
+                try Int64.fetchOne(ready), try Int64.fetchOne(ripe, arguments: [now.milliseconds]),
+            ]
+            guard let first = numbers.compactMap({ $0 }).min() else { return nil }
+            return try TaskRow.fetch(db, where: "number = ?", [first])?.dueSince
+        }
+    }
+
     public func events(after position: Int64, limit: Int) async throws -> EventPage {
         let epoch = epoch
         return try await read { db in

@@ -74,7 +74,11 @@ extension SQLiteTaskStore {
                     to: task,
                     at: now
                 )
-                return ClaimedTask(task: claimed, context: try Self.context(of: task.number, in: store.db))
+                return ClaimedTask(
+                    task: claimed,
+                    context: try Self.context(of: task.number, in: store.db),
+                    dueSince: task.dueSince
+                )
             }
         }
     }

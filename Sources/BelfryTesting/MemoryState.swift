@@ -184,7 +184,9 @@ struct MemoryState {
         for task in due where claimed.count < request.slots && lanes[task.lane, default: 0] > 0 {
             lanes[task.lane, default: 0] -= 1
             let after = try apply(.claim(by: request.worker, lease: request.lease), to: task.id, at: now)
-            claimed.append(ClaimedTask(task: after, context: contexts[task.number]))
+            claimed.append(
+                ClaimedTask(task: after, context: contexts[task.number], dueSince: task.dueSince)
+            )
         }
         return claimed
     }
@@ -264,6 +266,10 @@ extension MemoryState {
         let waiting = pending.compactMap { tasks[$0] }.filter { $0.holdCount == 0 }
         let due = waiting.compactMap(\.notBefore).filter { $0 > latest }.min()
         return PendingWork(lanes: Set(waiting.map(\.lane)), nextDue: due)
+    }
+
+    func oldestDue(at now: Timestamp) -> Timestamp? {
+        pending.sorted().lazy.compactMap { tasks[$0]?.dueSince }.first { $0 <= now }
     }
 
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }

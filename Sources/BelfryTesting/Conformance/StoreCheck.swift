@@ -85,7 +85,7 @@ public enum StoreConformance {
     /// All of them; an engine passes when each one does.
     public static let allChecks: [StoreCheck] =
         submission + idempotency + values + claiming + fencing + outcomes + cancelling + retrying + batches
-        + rescuing + queries + clearing + eventLog + sinkState + reopening + concurrency
+        + rescuing + waiting + queries + clearing + eventLog + sinkState + reopening + concurrency
 }
 
 // MARK: Expectations
