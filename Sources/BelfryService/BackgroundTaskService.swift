@@ -12,6 +12,7 @@ public final class BackgroundTaskService: TaskControl {
     private let worker: TaskWorker
     private let ids: IDGenerator
     private let clocks: Clocks
+    private let metrics: ServiceMetrics?
     private let isClosed = Mutex(false)
 
     public init(
@@ -20,7 +21,8 @@ public final class BackgroundTaskService: TaskControl {
         worker: TaskWorker,
         files: TaskFiles,
         ids: IDGenerator = IDGenerator(),
-        clocks: Clocks = Clocks()
+        clocks: Clocks = Clocks(),
+        metrics: ServiceMetrics? = nil
     ) {
         self.store = store
         self.features = features
@@ -28,6 +30,7 @@ public final class BackgroundTaskService: TaskControl {
         self.files = files
         self.ids = ids
         self.clocks = clocks
+        self.metrics = metrics
     }
 
     /// Refuses submissions from now on: the hub is shutting down.
@@ -85,6 +88,7 @@ public final class BackgroundTaskService: TaskControl {
             }
         }
         let added = try await translated { try await store.add(accepted, batch: batch, at: now) }
+        metrics?.added(added)
         worker.wake(Set(added.lazy.filter(\.isNew).map(\.task.lane)))
         return added
     }

@@ -8,10 +8,14 @@ import Synchronization
 extension TaskWorker {
     /// Runs the attempt and reports its outcome. Never throws: every end is an outcome.
     func runAttempt(_ claimed: ClaimedTask, stops: AsyncStream<StopReason>) async {
-        let outcome = await outcome(of: claimed, stops: stops)
-        progress.end(claimed.task.id)
-        if let outcome { await settle(Settlement(claim: claimed.claim, outcome: outcome)) }
-        files.wake(claimed.task.id)
+        await observed(claimed) { span in
+            let outcome = await processed(claimed, span) { await self.outcome(of: claimed, stops: stops) }
+            progress.end(claimed.task.id)
+            if let outcome {
+                await settle(Settlement(claim: claimed.claim, outcome: outcome), of: claimed)
+            }
+            files.wake(claimed.task.id)
+        }
     }
 
     /// - Returns: nil when the lease was lost: there is nothing that may be written.
@@ -123,11 +127,13 @@ extension TaskWorker {
 
     /// Reports the outcome. While the store is unavailable (a full disk) it is tried again: the
     /// work is done and must not be lost; at shutdown the next start's rescue takes over.
-    private func settle(_ settlement: Settlement) async {
+    private func settle(_ settlement: Settlement, of claimed: ClaimedTask) async {
         var failures = 0
         while true {
             do {
-                let task = try await store.settle(settlement, at: clocks.wall.now)
+                let task = try await instruments.settle(settlement, of: claimed) {
+                    try await store.settle(settlement, at: clocks.wall.now)
+                }
                 if task.status == .pending { wake([task.lane]) }
                 return
             } catch TaskStoreError.unavailable(let error) {
@@ -135,7 +141,7 @@ extension TaskWorker {
                 if failures == 1 {
                     logger.error(
                         "cannot record an outcome; trying again",
-                        metadata: ["error": "\(error.message)"]
+                        metadata: claimed.metadata(["error": "\(error.message)"])
                     )
                 }
                 if state.withLock({ $0.isDraining }) && failures > 5 { return }
@@ -143,7 +149,7 @@ extension TaskWorker {
             } catch {
                 logger.warning(
                     "an outcome was refused",
-                    metadata: ["task": "\(settlement.claim.taskID)", "error": "\(error)"]
+                    metadata: claimed.metadata(["error": "\(error)"])
                 )
                 return
             }

@@ -43,6 +43,7 @@ public final class TaskWorker: Service {
     let files: TaskFiles
     let configuration: Configuration
     let clocks: Clocks
+    let instruments: Instruments
     let logger: Logger
     let progress: ProgressHub
     let state = Mutex(State())
@@ -59,6 +60,7 @@ public final class TaskWorker: Service {
         files: TaskFiles,
         configuration: Configuration = Configuration(),
         clocks: Clocks = Clocks(),
+        instruments: Instruments = Instruments(),
         logger: Logger
     ) {
         self.id = id
@@ -67,6 +69,7 @@ public final class TaskWorker: Service {
         self.files = files
         self.configuration = configuration
         self.clocks = clocks
+        self.instruments = instruments
         self.logger = logger
         progress = ProgressHub(store: store, bus: bus, clocks: clocks, logger: logger)
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -134,7 +137,9 @@ public final class TaskWorker: Service {
         var failures = 0
         while let request = claimRequest() {
             do {
-                let claimed = try await store.claim(request, at: clocks.wall.now)
+                let claimed = try await instruments.claim(request) {
+                    try await store.claim(request, at: clocks.wall.now)
+                }
                 for task in claimed { start(task, in: &group) }
                 if claimed.count < request.slots {
                     try await wakeWhenNextIsDue()
