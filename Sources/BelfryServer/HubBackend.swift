@@ -37,6 +37,8 @@ public protocol HubBackend: TaskControl {
     func testSink(_ name: String) async throws -> JSONValue
     func status() async throws -> JSONValue
     func version() -> JSONValue
+    /// Every metric as it is now, in Prometheus' text format.
+    func metrics() async throws -> String
     /// Begins a graceful shutdown.
     func stop()
 }

@@ -4,6 +4,7 @@ import BelfryAPI
 import BelfryCore
 import BelfryDesktop
 import BelfryFileSink
+import BelfryMetrics
 import BelfryPlugins
 import BelfrySQLite
 import BelfryService
@@ -25,11 +26,14 @@ struct Assembly {
     /// - Throws: ``BelfryError`` for everything that keeps a hub from running, with its fix.
     func makeHub(stdout: StdoutForm?) async throws -> Hub {
         let clocks = Clocks()
+        let registry = HubMetrics.makeRegistry()
+        let metrics = ServiceMetrics(factory: registry)
         let committed = CommitSignal()
         var storeConfiguration = SQLiteTaskStore.Configuration(path: places.store)
         storeConfiguration.didCommitEvents = { committed.fire($0) }
+        storeConfiguration.didCommit = { metrics.storeCommitted(requests: $0, in: $1) }
         let store = try await SQLiteTaskStore.open(storeConfiguration)
-        let bus = ObserverBus(store: store, clocks: clocks, logger: logger)
+        let bus = ObserverBus(store: store, clocks: clocks, metrics: metrics, logger: logger)
         committed.connect { bus.committed($0) }
         try await bus.start()
 
@@ -45,6 +49,7 @@ struct Assembly {
             files: files,
             configuration: workerConfiguration,
             clocks: clocks,
+            instruments: Instruments(metrics: metrics),
             logger: logger
         )
         let service = BackgroundTaskService(
@@ -52,7 +57,8 @@ struct Assembly {
             features: features,
             worker: worker,
             files: files,
-            clocks: clocks
+            clocks: clocks,
+            metrics: metrics
         )
         let desktop = makeDesktopSink(service, clocks: clocks)
         let sinks = (makeSinks(stdout) + (desktop.map { [$0] } ?? [])).map {
@@ -70,6 +76,16 @@ struct Assembly {
                 sinks: sinks,
                 desktop: desktop,
                 plugins: plugins,
+                metrics: HubMetrics(
+                    registry: registry,
+                    gauges: HubGauges.Parts(
+                        store: store,
+                        bus: bus,
+                        worker: worker,
+                        sinks: sinks,
+                        clocks: clocks
+                    )
+                ),
                 clocks: clocks
             )
         )

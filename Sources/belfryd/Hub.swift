@@ -24,6 +24,7 @@ final class Hub: HubBackend {
         /// Nil when popups are switched off.
         var desktop: DesktopSink?
         var plugins: PluginManager
+        var metrics: HubMetrics
         var clocks: Clocks
     }
 
@@ -149,6 +150,8 @@ final class Hub: HubBackend {
     func version() -> JSONValue {
         ["version": .string(BelfryVersion.current), "api": 1, "pid": .int(Int64(getpid()))]
     }
+
+    func metrics() async throws -> String { await parts.metrics.page() }
 
     func status() async throws -> JSONValue {
         let store = try await parts.service.storeStatus()
