@@ -55,7 +55,9 @@ struct AttemptLogTests {
             try await gate.wait()
             return TaskResult()
         }
-        try await Harness.run(features: [feature], clocks: clocks, logger: log.logger) { hub in
+        // One slot: nothing is claimed while the first runs.
+        try await Harness.run(features: [feature], clocks: clocks, concurrency: 1, logger: log.logger) {
+            hub in
             let task = try await hub.add("long")
             try await hub.event(.started, of: task.id)
             hub.store.fail(.settle)

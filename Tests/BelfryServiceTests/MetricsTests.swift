@@ -89,7 +89,13 @@ struct MetricsTests {
             try await stolen.wait()
             return TaskResult()
         }
-        try await Harness.run(features: [feature, taken], clocks: clocks, instruments: instruments) { hub in
+        // One slot: nothing is claimed while the first runs.
+        try await Harness.run(
+            features: [feature, taken],
+            clocks: clocks,
+            concurrency: 1,
+            instruments: instruments
+        ) { hub in
             let task = try await hub.add("taken")
             try await hub.event(.started, of: task.id)
             // Another owner of the store takes it for dead and gives it back.

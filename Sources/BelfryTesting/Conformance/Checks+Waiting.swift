@@ -30,6 +30,12 @@ extension StoreConformance {
             let since = claimed.first { $0.task.id == early.id }?.dueSince
             try expectEqual(since, due, "since when it was due, as its claimant hears")
         },
+        StoreCheck("a task whose time has come is due before anybody claims") { bench in
+            let due = bench.now.adding(.seconds(60))
+            try await bench.add(1) { $0.notBefore = due }
+            bench.clock.advance(by: .seconds(61))
+            try await expectOldest(bench, due, "a second after its time")
+        },
         StoreCheck("a task that is pending again is due from then on, not from its submission") { bench in
             try await bench.add(1)
             bench.clock.advance(by: .seconds(60))
