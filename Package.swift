@@ -20,6 +20,13 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing: Target.Dependency = .product(
+    name: "InMemoryTracing",
+    package: "swift-distributed-tracing"
+)
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
@@ -34,11 +41,14 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -49,9 +59,10 @@ let package = Package(
         .target(name: "BelfryCore", dependencies: [collections], swiftSettings: swift),
         .target(
             name: "BelfryService",
-            dependencies: ["BelfryCore", "CTimerFD", deque, lifecycle, logging],
+            dependencies: ["BelfryCore", "CTimerFD", deque, lifecycle, logging, metrics, tracing],
             swiftSettings: swift
         ),
+        .target(name: "BelfryMetrics", dependencies: [histogram, metrics], swiftSettings: swift),
         .target(name: "BelfryAPI", dependencies: ["BelfryCore"], swiftSettings: swift),
         .target(
             name: "BelfryServer",
@@ -84,9 +95,11 @@ let package = Package(
         .executableTarget(
             name: "belfryd",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
-                "BelfryServer", "BelfryService", "BelfryStdoutSink", arguments, lifecycle, logging, signals,
-                subprocess, system, toml,
+                "BelfryAPI", "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryMetrics",
+                "BelfryPlugins",
+                "BelfrySQLite", "BelfryServer", "BelfryService", "BelfryStdoutSink", arguments, lifecycle,
+                logging,
+                signals, subprocess, system, toml,
             ],
             swiftSettings: swift
         ),
@@ -130,7 +143,15 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfryServiceTests",
-            dependencies: ["BelfryCore", "BelfryService", "BelfryTesting", lifecycle, logging],
+            dependencies: [
+                "BelfryCore", "BelfryMetrics", "BelfryService", "BelfryTesting", inMemoryTracing, lifecycle,
+                logging, metrics, tracing,
+            ],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BelfryMetricsTests",
+            dependencies: ["BelfryMetrics", metrics, subprocess, system],
             swiftSettings: swift
         ),
         .testTarget(

@@ -50,6 +50,10 @@ public protocol TaskStore: Sendable {
     /// deadline comes.
     func pendingWork() async throws -> PendingWork
 
+    /// Since when the due task that was submitted first has been due (``BackgroundTask/dueSince``); nil when
+    /// none is due. Held tasks and those that wait for a time are not.
+    func oldestDue(at now: Timestamp) async throws -> Timestamp?
+
     /// Extends the leases of running attempts.
     /// - Returns: the claims that are no longer the caller's.
     func extendLeases(_ claims: [Claim], to lease: Lease) async throws -> [Claim]
@@ -208,13 +212,21 @@ public struct ClaimedTask: Sendable, Hashable {
     public var context: SubmissionContext?
     /// What an earlier attempt saved.
     public var checkpoint: JSONValue?
+    /// Since when the task could have been claimed. Defaults to nil: unknown.
+    public var dueSince: Timestamp?
 
     public var claim: Claim { Claim(taskID: task.id, fence: task.fence) }
 
-    public init(task: BackgroundTask, context: SubmissionContext? = nil, checkpoint: JSONValue? = nil) {
+    public init(
+        task: BackgroundTask,
+        context: SubmissionContext? = nil,
+        checkpoint: JSONValue? = nil,
+        dueSince: Timestamp? = nil
+    ) {
         self.task = task
         self.context = context
         self.checkpoint = checkpoint
+        self.dueSince = dueSince
     }
 }
 
@@ -435,4 +447,12 @@ public enum TaskStoreError: Error, Hashable, Sendable {
     case unavailable(BelfryError)
     /// The commit itself failed: the change may or may not be there after a restart.
     case outcomeUnknown(String)
+
+    /// The same call may work later: the store is out of order, or could not confirm a commit.
+    public var isPassing: Bool {
+        switch self {
+        case .unavailable, .outcomeUnknown: true
+        case .notFound, .leaseLost, .refused, .conflict, .dependency: false
+        }
+    }
 }

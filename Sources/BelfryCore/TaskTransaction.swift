@@ -213,7 +213,10 @@ extension TaskTransaction {
         var claimed: [ClaimedTask] = []
         for task in due where plan.take(task.lane) {
             let action = TaskAction.claim(by: request.worker, lease: request.lease)
-            claimed.append(try self.claimed(try applyAlone(action, to: task, at: now)))
+            var taken = try self.claimed(try applyAlone(action, to: task, at: now))
+            // Before the claim, which forgets `notBefore`.
+            taken.dueSince = task.dueSince
+            claimed.append(taken)
             if plan.isFull { break }
         }
         return claimed

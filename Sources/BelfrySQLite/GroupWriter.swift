@@ -23,14 +23,21 @@ final class GroupWriter: Sendable {
     private let pool: DatabasePool
     private let epoch: String
     private let didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
+    private let didCommit: (@Sendable (_ requests: Int, _ duration: Duration) -> Void)?
     private let state = Mutex(State())
     /// Requests in one transaction at most.
     private let groupSize = 512
 
-    init(pool: DatabasePool, epoch: String, didCommitEvents: (@Sendable ([EventRecord]) -> Void)?) {
+    init(
+        pool: DatabasePool,
+        epoch: String,
+        didCommitEvents: (@Sendable ([EventRecord]) -> Void)?,
+        didCommit: (@Sendable (_ requests: Int, _ duration: Duration) -> Void)? = nil
+    ) {
         self.pool = pool
         self.epoch = epoch
         self.didCommitEvents = didCommitEvents
+        self.didCommit = didCommit
     }
 
     /// Runs `body` in a transaction and returns after it is durable.
@@ -104,6 +111,8 @@ final class GroupWriter: Sendable {
     private func commit(_ group: [Request], in db: Database) {
         var outcomes = [(any Error)?](repeating: nil, count: group.count)
         var events: [EventRecord] = []
+        // A measurement of the disk, which decides nothing: no injected clock would know it.
+        let start = ContinuousClock.now
         do {
             try db.beginTransaction(.immediate)
             let transaction = try StoreTransaction(db, epoch: epoch)
@@ -129,6 +138,7 @@ final class GroupWriter: Sendable {
             for request in group { request.answer(failure) }
             return
         }
+        didCommit?(group.count, start.duration(to: .now))
         for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
         if !events.isEmpty { didCommitEvents?(events) }
     }

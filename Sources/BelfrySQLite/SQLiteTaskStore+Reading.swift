@@ -170,6 +170,35 @@ extension SQLiteTaskStore {
         return Set(try String.fetchAll(statement).compactMap(Lane.init(stored:)))
     }
 
+    public func oldestDue(at now: Timestamp) async throws -> Timestamp? {
+        try await read { db in
+            guard try Self.isAnyDue(db, at: now) else { return nil }
+            // As a rule the first step along the index: what is held or waits for a time seldom comes before.
+            return try TaskRow.fetchAll(
+                db,
+                """
+                INDEXED BY tasks_pending
+                WHERE status = 'pending' AND hold_count = 0 AND (not_before IS NULL OR not_before <= ?)
+                ORDER BY number LIMIT 1
+                """,
+                [now.milliseconds]
+            ).first?.dueSince
+        }
+    }
+
+    /// One step into each index, so that a queue of held tasks is not walked in vain.
+    private static func isAnyDue(_ db: Database, at now: Timestamp) throws -> Bool {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_claimable
+                        WHERE status = 'pending' AND ready = 1)
+                    OR EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting
+                        WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?)
+                """
+        )
+        return try Bool.fetchOne(statement, arguments: [now.milliseconds]) ?? false
+    }
+
     public func events(after position: Int64, limit: Int) async throws -> EventPage {
         let epoch = epoch
         return try await read { db in

@@ -21,6 +21,9 @@ public final class SQLiteTaskStore: TaskStore {
         /// Called after each commit with the events that it wrote, in the order of the log. It must not
         /// wait: the next commit waits for it. Defaults to nothing.
         public var didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
+        /// Called after each commit with how many requests it carried and how long it took, its sync
+        /// included. It must not wait. Defaults to nothing.
+        public var didCommit: (@Sendable (_ requests: Int, _ duration: Duration) -> Void)?
 
         public init(path: String) { self.path = path }
     }
@@ -57,7 +60,12 @@ public final class SQLiteTaskStore: TaskStore {
             let pool = try openPool(configuration.path)
             try Schema.migrator.migrate(pool)
             let (epoch, wasUnclean) = try await pool.write { try begin($0, ids: configuration.ids) }
-            let writer = GroupWriter(pool: pool, epoch: epoch, didCommitEvents: configuration.didCommitEvents)
+            let writer = GroupWriter(
+                pool: pool,
+                epoch: epoch,
+                didCommitEvents: configuration.didCommitEvents,
+                didCommit: configuration.didCommit
+            )
             return SQLiteTaskStore(
                 pool: pool,
                 writer: writer,

@@ -59,6 +59,8 @@ public protocol HubBackend: TaskControl {
     func backUp(to path: String) async throws
     func status() async throws -> JSONValue
     func version() -> JSONValue
+    /// Every metric as it is now, in Prometheus' text format.
+    func metrics() async throws -> String
     /// Begins a graceful shutdown.
     func stop()
 }

@@ -12,6 +12,8 @@ struct HubRoutes {
             _ = try await backend.status()
             return Response(json: ["ok": true])
         }
+        // Where Prometheus looks for it.
+        router.get("/metrics") { _, _ in Response(metrics: try await backend.metrics()) }
         router.get("/v1/version") { _, _ in Response(json: backend.version()) }
         router.get("/v1/status") { _, _ in Response(json: try await backend.status()) }
         router.post("/v1/stop") { _, _ in

@@ -25,6 +25,15 @@ extension Response {
         )
     }
 
+    /// Prometheus' text format, under the type that tells its version.
+    init(metrics page: String) {
+        self.init(
+            status: .ok,
+            headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: page))
+        )
+    }
+
     init(problem error: BelfryError) {
         self.init(
             status: HTTPResponse.Status(code: error.httpStatus),

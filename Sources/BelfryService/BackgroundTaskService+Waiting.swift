@@ -32,11 +32,13 @@ extension BackgroundTaskService {
         new.labels = edit.labels ?? task.labels
         new.maxAttempts = edit.maxAttempts
         new.needs = edit.needs ?? task.needs
+        new.options = edit.options ?? task.options
         new.context = context
         if let deadline = edit.deadline { new.deadline = deadline }
         new.after = try await store.dependencies(of: [task.id])[task.id]?.map(\.id) ?? []
         let accepted = try accept(new, batch: nil, at: clocks.wall.now)
         if edit.params != nil { edit.params = accepted.new.params }
+        if edit.maxAttempts != nil { edit.options = accepted.new.options }
         return edit
     }
 

@@ -13,6 +13,7 @@ public final class BackgroundTaskService: TaskControl {
     let ids: IDGenerator
     let clocks: Clocks
     private let fairness: Fairness
+    private let metrics: ServiceMetrics?
     private let isClosed = Mutex(false)
 
     public init(
@@ -22,7 +23,8 @@ public final class BackgroundTaskService: TaskControl {
         files: TaskFiles,
         fairness: Fairness = .none,
         ids: IDGenerator = IDGenerator(),
-        clocks: Clocks = Clocks()
+        clocks: Clocks = Clocks(),
+        metrics: ServiceMetrics? = nil
     ) {
         self.store = store
         self.features = features
@@ -31,6 +33,7 @@ public final class BackgroundTaskService: TaskControl {
         self.fairness = fairness
         self.ids = ids
         self.clocks = clocks
+        self.metrics = metrics
     }
 
     /// Refuses submissions from now on: the hub is shutting down.
@@ -88,11 +91,13 @@ public final class BackgroundTaskService: TaskControl {
             }
         }
         let added = try await translated { try await store.add(accepted, batch: batch, at: now) }
-        wake(for: added)
+        wasAdded(added)
         return added
     }
 
-    func wake(for added: [AddedTask]) {
+    /// Counts what was accepted, and wakes the worker for it.
+    func wasAdded(_ added: [AddedTask]) {
+        metrics?.added(added)
         let new = added.lazy.filter(\.isNew).map(\.task)
         worker.wake(
             Set(new.map(\.lane)),
@@ -143,7 +148,13 @@ public final class BackgroundTaskService: TaskControl {
             )
         }
         new.needs = needs
-        new.maxAttempts = new.maxAttempts ?? new.options.retry?.maxAttempts ?? feature.retry.maxAttempts
+        if let attempts = new.maxAttempts, attempts != (new.options.retry ?? feature.retry).maxAttempts {
+            // Kept with the task: a retry by hand gives as many again.
+            var policy = new.options.retry ?? feature.retry
+            policy.maxAttempts = attempts
+            new.options.retry = policy
+        }
+        new.maxAttempts = (new.options.retry ?? feature.retry).maxAttempts
         new.onInterrupt = new.onInterrupt ?? feature.onInterrupt
         if let delay = new.delay { new.notBefore = max(new.notBefore ?? now, now.adding(delay)) }
         if let timeout = new.timeout {
@@ -224,8 +235,8 @@ public final class BackgroundTaskService: TaskControl {
     @discardableResult
     public func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask {
         guard let task = try await store.task(id) else { throw Self.notFound(id) }
-        let budget =
-            task.options.retry?.maxAttempts ?? features[task.featureID]?.descriptor.retry.maxAttempts ?? 1
+        let policy = task.options.retry ?? features[task.featureID]?.descriptor.retry ?? .never
+        let budget = policy.maxAttempts
         let retried = try await translated {
             try await store.retry(id, attempts: budget, context: context, at: clocks.wall.now)
         }

@@ -34,15 +34,25 @@ public final class ObserverBus: Service {
     let state = Mutex(State())
     private let ringCapacity: Int
     private let clocks: Clocks
+    private let metrics: ServiceMetrics?
     private let logger: Logger
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
 
-    /// - Parameter ringCapacity: how many of the newest events stay in memory.
-    public init(store: any TaskStore, ringCapacity: Int = 4096, clocks: Clocks = Clocks(), logger: Logger) {
+    /// - Parameters:
+    ///   - ringCapacity: how many of the newest events stay in memory.
+    ///   - metrics: counts the events. Defaults to none.
+    public init(
+        store: any TaskStore,
+        ringCapacity: Int = 4096,
+        clocks: Clocks = Clocks(),
+        metrics: ServiceMetrics? = nil,
+        logger: Logger
+    ) {
         self.store = store
         self.ringCapacity = ringCapacity
         self.clocks = clocks
+        self.metrics = metrics
         self.logger = logger
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -108,6 +118,7 @@ public final class ObserverBus: Service {
         for record in events where record.position > state.newest {
             state.ring.append(record)
             state.newest = record.position
+            metrics?.committed(record.kind)
             if let task = record.taskID { follow(record.kind, of: task, in: &state) }
         }
         if state.ring.count > ringCapacity { state.ring.removeFirst(state.ring.count - ringCapacity) }

@@ -8,7 +8,7 @@ import Synchronization
 
 /// How a sink is doing.
 public struct SinkStatus: Sendable, Hashable {
-    public enum Condition: String, Sendable {
+    public enum Condition: String, Sendable, CaseIterable {
         case starting, running
         /// Deliveries fail; the runner tries again.
         case failing

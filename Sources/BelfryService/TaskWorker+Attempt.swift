@@ -12,11 +12,17 @@ extension TaskWorker {
         devices: [String: String],
         stops: AsyncStream<StopReason>
     ) async {
-        let outcome = await outcome(of: claimed, devices: devices, stops: stops)
-        progress.end(claimed.task.id)
-        await checkpoints.end(claimed.task.id)
-        if let outcome { await settle(Settlement(claim: claimed.claim, outcome: outcome)) }
-        files.wake(claimed.task.id)
+        await observed(claimed) { span in
+            let outcome = await processed(claimed, span) {
+                await self.outcome(of: claimed, devices: devices, stops: stops)
+            }
+            progress.end(claimed.task.id)
+            await checkpoints.end(claimed.task.id)
+            if let outcome {
+                await settle(Settlement(claim: claimed.claim, outcome: outcome), of: claimed)
+            }
+            files.wake(claimed.task.id)
+        }
     }
 
     /// - Returns: nil when the lease was lost: there is nothing that may be written.
@@ -44,9 +50,9 @@ extension TaskWorker {
                 files.removeOutput(of: claimed.claim)
             }
             if feature.descriptor.makesFiles { files.removeEmptyOutput(of: claimed.claim) }
-            return outcome(of: end, policy: policy, attempt: task.attempt)
+            return outcome(of: end, policy: policy, attempt: Self.counted(task, policy))
         } catch {
-            return outcome(of: End(result: .failure(error)), policy: policy, attempt: task.attempt)
+            return outcome(of: End(result: .failure(error)), policy: policy, attempt: Self.counted(task, policy))
         }
     }
 
@@ -155,6 +161,12 @@ extension TaskWorker {
         }
     }
 
+    /// Which attempt of the present budget this is: those that were interrupted or snoozed do not count, nor
+    /// those before a retry by hand (each raised `maxAttempts`).
+    private static func counted(_ task: BackgroundTask, _ policy: RetryPolicy) -> Int {
+        max(1, task.attempt - (task.maxAttempts - policy.maxAttempts))
+    }
+
     private func failed(_ failure: TaskFailure, _ policy: RetryPolicy, _ attempt: Int) -> Settlement.Outcome {
         var failure = failure
         failure.isRetryable = policy.isRetryable(failure)
@@ -173,19 +185,22 @@ extension TaskWorker {
 
     /// Reports the outcome. While the store is unavailable (a full disk) it is tried again: the
     /// work is done and must not be lost; at shutdown the next start's rescue takes over.
-    private func settle(_ settlement: Settlement) async {
+    private func settle(_ settlement: Settlement, of claimed: ClaimedTask) async {
         var failures = 0
         while true {
             do {
-                let task = try await store.settle(settlement, at: clocks.wall.now)
+                let task = try await instruments.settle(settlement, of: claimed) {
+                    try await store.settle(settlement, at: clocks.wall.now)
+                }
                 if task.status == .pending { wake([task.lane], isTimed: task.notBefore != nil) }
                 return
-            } catch TaskStoreError.unavailable(let error) {
+            } catch let error as TaskStoreError where error.isPassing {
+                // A commit that could not be confirmed may have landed: then the fence refuses this one.
                 failures += 1
                 if failures == 1 {
                     logger.error(
                         "cannot record an outcome; trying again",
-                        metadata: ["error": "\(error.message)"]
+                        metadata: claimed.metadata(["error": "\(error)"])
                     )
                 }
                 if state.withLock({ $0.isDraining }) && failures > 5 { return }
@@ -193,7 +208,7 @@ extension TaskWorker {
             } catch {
                 logger.warning(
                     "an outcome was refused",
-                    metadata: ["task": "\(settlement.claim.taskID)", "error": "\(error)"]
+                    metadata: claimed.metadata(["error": "\(error)"])
                 )
                 return
             }

@@ -11,7 +11,9 @@ extension TaskWorker {
         var failures = 0
         while let request = claimRequest() {
             do {
-                let claimed = try await store.claim(request, at: clocks.wall.now)
+                let claimed = try await instruments.claim(request) {
+                    try await store.claim(request, at: clocks.wall.now)
+                }
                 for task in claimed { start(task, in: &group) }
                 if claimed.reduce(0, { $0 + $1.task.needs.slots }) < request.slots {
                     return try await attendToTimes()

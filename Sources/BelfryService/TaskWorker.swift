@@ -57,6 +57,7 @@ public final class TaskWorker: Service {
     let configuration: Configuration
     let clocks: Clocks
     let alarm: any Alarm
+    let instruments: Instruments
     let logger: Logger
     let progress: ProgressHub
     let checkpoints: CheckpointKeeper
@@ -78,6 +79,7 @@ public final class TaskWorker: Service {
         configuration: Configuration = Configuration(),
         clocks: Clocks = Clocks(),
         alarm: (any Alarm)? = nil,
+        instruments: Instruments = Instruments(),
         logger: Logger
     ) {
         self.id = id
@@ -87,6 +89,7 @@ public final class TaskWorker: Service {
         self.configuration = configuration
         self.clocks = clocks
         self.alarm = alarm ?? SleepingAlarm(clocks)
+        self.instruments = instruments
         self.logger = logger
         progress = ProgressHub(store: store, bus: bus, clocks: clocks, logger: logger)
         checkpoints = CheckpointKeeper(store: store, logger: logger)

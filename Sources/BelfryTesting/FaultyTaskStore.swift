@@ -168,6 +168,10 @@ extension FaultyTaskStore {
         try await run(.pendingWork) { try await base.pendingWork() }
     }
 
+    public func oldestDue(at now: Timestamp) async throws -> Timestamp? {
+        try await run(.read) { try await base.oldestDue(at: now) }
+    }
+
     public func extendLeases(_ claims: [Claim], to lease: Lease) async throws -> [Claim] {
         try await run(.extendLeases) { try await base.extendLeases(claims, to: lease) }
     }

@@ -58,6 +58,7 @@ extension InMemoryTaskStore {
     public func tasks(_ query: TaskQuery) throws -> TaskPage { try read { $0.page(query) } }
     public func batch(_ id: BatchID) throws -> TaskBatch? { try read { $0.batches[id] } }
     public func pendingWork() throws -> PendingWork { try read { $0.pendingWork } }
+    public func oldestDue(at now: Timestamp) throws -> Timestamp? { try read { $0.oldestDue(at: now) } }
 
     public func attempts(of id: TaskID) throws -> [Attempt] {
         try read { state in state.numbers[id].flatMap { state.attempts[$0] } ?? [] }

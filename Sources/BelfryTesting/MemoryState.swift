@@ -353,6 +353,10 @@ extension MemoryState {
         )
     }
 
+    func oldestDue(at now: Timestamp) -> Timestamp? {
+        pending.sorted().lazy.compactMap { tasks[$0]?.dueSince }.first { $0 <= now }
+    }
+
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }
 
     func page(_ query: TaskQuery) -> TaskPage {

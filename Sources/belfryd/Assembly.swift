@@ -4,6 +4,7 @@ import BelfryAPI
 import BelfryCore
 import BelfryDesktop
 import BelfryFileSink
+import BelfryMetrics
 import BelfryPlugins
 import BelfrySQLite
 import BelfryService
@@ -25,11 +26,14 @@ struct Assembly {
     /// - Throws: ``BelfryError`` for everything that keeps a hub from running, with its fix.
     func makeHub(stdout: StdoutForm?) async throws -> Hub {
         let clocks = Clocks()
+        let registry = HubMetrics.makeRegistry()
+        let metrics = ServiceMetrics(factory: registry)
         let committed = CommitSignal()
         var storeConfiguration = SQLiteTaskStore.Configuration(path: places.store)
         storeConfiguration.didCommitEvents = { committed.fire($0) }
+        storeConfiguration.didCommit = { metrics.storeCommitted(requests: $0, in: $1) }
         let store = try await SQLiteTaskStore.open(storeConfiguration)
-        let bus = ObserverBus(store: store, clocks: clocks, logger: logger)
+        let bus = ObserverBus(store: store, clocks: clocks, metrics: metrics, logger: logger)
         committed.connect { bus.committed($0) }
         try await bus.start()
 
@@ -46,6 +50,7 @@ struct Assembly {
             configuration: try await workerConfiguration(),
             clocks: clocks,
             alarm: WallAlarm(),
+            instruments: Instruments(metrics: metrics),
             logger: logger
         )
         let service = BackgroundTaskService(
@@ -54,7 +59,8 @@ struct Assembly {
             worker: worker,
             files: files,
             fairness: configuration.fairness,
-            clocks: clocks
+            clocks: clocks,
+            metrics: metrics
         )
         try await worker.groups.load()
         let desktop = makeDesktopSink(service, clocks: clocks)
@@ -79,6 +85,16 @@ struct Assembly {
                 plugins: plugins,
                 health: health,
                 integrityCheck: IntegrityCheck(store: store, health: health, logger: logger),
+                metrics: HubMetrics(
+                    registry: registry,
+                    gauges: HubGauges.Parts(
+                        store: store,
+                        bus: bus,
+                        worker: worker,
+                        sinks: sinks,
+                        clocks: clocks
+                    )
+                ),
                 clocks: clocks
             )
         )

@@ -31,6 +31,7 @@ final class Hub: HubBackend {
         var plugins: PluginManager
         var health: StoreHealth
         var integrityCheck: IntegrityCheck
+        var metrics: HubMetrics
         var clocks: Clocks
     }
 
@@ -234,6 +235,7 @@ final class Hub: HubBackend {
     }
 
     func backUp(to path: String) async throws { try await parts.store.backUp(to: path) }
+    func metrics() async throws -> String { await parts.metrics.page() }
 
     func status() async throws -> JSONValue {
         let store = try await parts.service.storeStatus()

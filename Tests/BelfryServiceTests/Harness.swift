@@ -18,6 +18,7 @@ struct Harness: Sendable {
     let service: BackgroundTaskService
     let clocks: Clocks
     let group: ServiceGroup
+    let sinks: [SinkRunner]
 
     /// - Parameters:
     ///   - features: what the hub serves.
@@ -25,6 +26,8 @@ struct Harness: Sendable {
     ///   - previous: what a hub before this one left. Defaults to nothing.
     ///   - concurrency: attempts at once. Defaults to 2.
     ///   - configure: changes the worker's settings.
+    ///   - instruments: watch the worker, and count for the bus and the service. Defaults to none.
+    ///   - logger: Defaults to one that drops everything.
     static func run(
         features served: [any Feature] = [],
         sinks: [any Sink] = [],
@@ -34,16 +37,23 @@ struct Harness: Sendable {
         concurrency: Int = 2,
         fairness: Fairness = .none,
         configure: (inout TaskWorker.Configuration) -> Void = { _ in },
+        instruments: Instruments = Instruments(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @escaping @Sendable (Harness) async throws -> Void
     ) async throws {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let commits = Commits()
         let commit: @Sendable () -> Void = { commits.bus?.committed() }
         let memory =
             previous.map { InMemoryTaskStore(contentsOf: $0, didCommitEvents: commit) }
             ?? InMemoryTaskStore(didCommitEvents: commit)
         let store = FaultyTaskStore(memory)
-        let bus = ObserverBus(store: store, ringCapacity: ringCapacity, clocks: clocks, logger: logger)
+        let bus = ObserverBus(
+            store: store,
+            ringCapacity: ringCapacity,
+            clocks: clocks,
+            metrics: instruments.metrics,
+            logger: logger
+        )
         commits.bus = bus
         try await bus.start()
         let features = FeatureRegistry()
@@ -61,6 +71,7 @@ struct Harness: Sendable {
             files: files,
             configuration: configuration,
             clocks: clocks,
+            instruments: instruments,
             logger: logger
         )
         let service = BackgroundTaskService(
@@ -69,7 +80,8 @@ struct Harness: Sendable {
             worker: worker,
             files: files,
             fairness: fairness,
-            clocks: clocks
+            clocks: clocks,
+            metrics: instruments.metrics
         )
         let runners = sinks.map {
             SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
@@ -90,7 +102,8 @@ struct Harness: Sendable {
             worker: worker,
             service: service,
             clocks: clocks,
-            group: group
+            group: group,
+            sinks: runners
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }

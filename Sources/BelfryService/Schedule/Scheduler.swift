@@ -131,7 +131,7 @@ public final class Scheduler: Service {
         let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
         // Refused when the schedule has changed meanwhile: then the next look decides anew.
         guard let added = try await service.store.fire(firing, at: now) else { return now }
-        service.wake(for: added)
+        service.wasAdded(added)
         return plan.next
     }
 
