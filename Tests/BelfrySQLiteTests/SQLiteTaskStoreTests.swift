@@ -131,8 +131,7 @@ struct SQLiteTaskStoreTests {
     }
 }
 
-/// The stores of one file, so that all are closed before it is removed: a file that takes the inode of one that
-/// is still open shares its locks and its index of the log within a process, and is damaged by that.
+/// The stores of one file: all are closed before it is removed, so that no connection outlives its file.
 private final class OpenedStores: Sendable {
     private let configuration: SQLiteTaskStore.Configuration
     private let stores = Mutex<[SQLiteTaskStore]>([])
