@@ -10,13 +10,20 @@ struct PopupLeftovers {
     /// What is remembered at most; there are few progress popups at a time.
     private static let limit: Int64 = 65_536
 
+    /// What stands in the file.
+    private struct Note: Hashable {
+        var life: ServerLife
+        var ids: Set<UInt32>
+    }
+
     private let path: String?
-    private(set) var life: ServerLife?
-    private(set) var ids: Set<UInt32> = []
+    private var life: ServerLife?
+    /// Nil: there is no file.
+    private var note: Note?
 
     /// Reads what the last hub left.
     ///
-    /// - Parameter path: nil: nothing is remembered.
+    /// - Parameter path: nil: nothing is remembered beyond this hub.
     init(_ path: String?) {
         self.path = path
         guard let path, let file = RegularFile(path, limit: Self.limit) else { return }
@@ -24,28 +31,29 @@ struct PopupLeftovers {
             .split(separator: "\n")
         let names = lines.first?.split(separator: " ") ?? []
         guard names.count == 2 else { return }
-        life = ServerLife(bus: String(names[0]), owner: String(names[1]))
-        ids = Set(lines.dropFirst().compactMap { UInt32($0) })
+        let life = ServerLife(bus: String(names[0]), owner: String(names[1]))
+        note = Note(life: life, ids: Set(lines.dropFirst().compactMap { UInt32($0) }))
     }
 
     /// Goes on with the server that serves now; nil when none does, or none that keeps popups.
     ///
     /// - Returns: the popups that are on its screen from before.
     mutating func begin(_ life: ServerLife?) -> Set<UInt32> {
-        let left = life == self.life ? ids : []
         self.life = life
-        return left
+        guard let note, note.life == life else { return [] }
+        return note.ids
     }
 
     /// These are on the screen now.
     ///
     /// - Returns: false when it cannot be written down.
     mutating func keep(_ ids: Set<UInt32>) -> Bool {
-        guard let life, ids != self.ids else { return true }
-        self.ids = ids
+        let new = ids.isEmpty ? nil : life.map { Note(life: $0, ids: ids) }
+        guard new != note else { return true }
+        note = new
         guard let path else { return true }
-        if ids.isEmpty { return unlink(path) == 0 || errno == ENOENT }
-        let lines = ["\(life.bus) \(life.owner)"] + ids.sorted().map(String.init)
+        guard let new else { return unlink(path) == 0 || errno == ENOENT }
+        let lines = ["\(new.life.bus) \(new.life.owner)"] + new.ids.sorted().map(String.init)
         return replace(path, lines.map { $0 + "\n" }.joined())
     }
 

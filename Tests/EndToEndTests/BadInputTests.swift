@@ -2,8 +2,10 @@
 
 import BelfryAPI
 import BelfryCore
+import DesktopTesting
 import FoundationEssentials
 import Glibc
+import Synchronization
 import Testing
 
 @Suite("Bad input and faults")
@@ -73,16 +75,39 @@ struct BadInputTests {
         let descriptor = open(sandbox.places.runtime + "/hub.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         #expect(flock(descriptor, LOCK_EX) == 0)
         try sandbox.write("1\nanswering\n", to: sandbox.places.runtime + "/hub.lock", mode: 0o600)
-        async let hub = sandbox.run(Sandbox.programs + "/belfryd", ["--stdout", "json"])
-        for _ in 0..<3 { try await sandbox.belfry("--version") }
+        let hasEnded = Mutex(false)
+        async let hub = {
+            let ran = try await sandbox.run(Sandbox.programs + "/belfryd", ["--stdout", "json"])
+            hasEnded.withLock { $0 = true }
+            return ran
+        }()
+        // It waits for the lock as long as it has the file open; one that does not wait has ended by now.
+        try await eventually("the hub to wait for the lock") {
+            let waits = Self.hasOpen(sandbox.places.runtime + "/hub.lock")
+            return waits || hasEnded.withLock { $0 } ? true : nil
+        }
+        for _ in 0..<20 { try await sandbox.belfry("--version") }
+        #expect(!hasEnded.withLock { $0 }, "the hub did not wait")
         close(descriptor)
-        var tries = 0
-        while try await sandbox.belfry("status").status != 0, tries < 10_000 { tries += 1 }
+        while !hasEnded.withLock({ $0 }), try await sandbox.belfry("status").status != 0 {}
         #expect(try await sandbox.belfry("run", "--", "true").status == 0)
         try await sandbox.belfry("stop")
         let ended = try await hub
         #expect(ended.status == 0, "\(ended.errors)")
         #expect(ended.lines.count == 3)
+    }
+
+    /// Whether a process other than this one has the file open.
+    private static func hasOpen(_ path: String) -> Bool {
+        let files = FileManager.default
+        let processes = (try? files.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.lazy.compactMap { pid_t($0) }.filter { $0 != getpid() }.contains { process in
+            let directory = "/proc/\(process)/fd"
+            let descriptors = (try? files.contentsOfDirectory(atPath: directory)) ?? []
+            return descriptors.contains {
+                (try? files.destinationOfSymbolicLink(atPath: "\(directory)/\($0)")) == path
+            }
+        }
     }
 
     @Test("a socket file left by a dead hub is no obstacle")

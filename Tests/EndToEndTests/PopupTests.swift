@@ -1,6 +1,7 @@
 // The whole way from a task to a person's screen and back: the hub as it is installed, a real notification
 // server on a virtual screen, and a real mouse.
 
+import BelfryAPI
 import BelfryCore
 import DesktopTesting
 import FoundationEssentials

@@ -153,7 +153,24 @@ struct LeftoverTests {
     )
     func garbage(text: String) async throws {
         folder.write(text.utf8, to: "popups")
-        #expect(PopupLeftovers(file).ids.isEmpty)
+        var leftovers = PopupLeftovers(file)
+        for owner in ["b", "b c"] {
+            let left = leftovers.begin(ServerLife(bus: "a", owner: owner))
+            #expect(left.isEmpty)
+        }
+    }
+
+    @Test("the same ids on another server are written down anew")
+    func sameIDs() {
+        for owner in [":1.1", ":1.2"] {
+            var leftovers = PopupLeftovers(file)
+            let life = ServerLife(bus: "a", owner: owner)
+            let (before, isKept) = (leftovers.begin(life), leftovers.keep([1, 2]))
+            #expect(before.isEmpty && isKept)
+            var next = PopupLeftovers(file)
+            let left = next.begin(life)
+            #expect(left == [1, 2])
+        }
     }
 
     @Test("a place that cannot be written is told once, and popups come all the same")
