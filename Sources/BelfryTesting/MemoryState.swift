@@ -354,7 +354,7 @@ extension MemoryState {
     }
 
     func oldestDue(at now: Timestamp) -> Timestamp? {
-        pending.sorted().lazy.compactMap { tasks[$0]?.dueSince }.first { $0 <= now }
+        pending.sorted().lazy.compactMap { self.tasks[$0]?.dueSince }.first { $0 <= now }
     }
 
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }

@@ -73,6 +73,7 @@ struct FaultyTaskStoreTests {
             .retry: { _ = try await $0.retry(id, attempts: 1, context: nil, at: now) },
             .edit: { _ = try await $0.edit(id, TaskEdit(), at: now) },
             .setStashed: { _ = try await $0.setStashed(true, id, at: now) },
+            .pruneEvents: { _ = try await $0.pruneEvents(before: now, limit: 1) },
             .expire: { _ = try await $0.expire(limit: 1, at: now) },
             .saveCheckpoint: { try await $0.saveCheckpoint(nil, of: claim) },
             .dependencies: { _ = try await $0.dependencies(of: [id]) },

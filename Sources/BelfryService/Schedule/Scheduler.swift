@@ -128,11 +128,31 @@ public final class Scheduler: Service {
         after.revision += 1
         after.updatedAt = now
         tell(plan, of: schedule)
-        let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
         // Refused when the schedule has changed meanwhile: then the next look decides anew.
-        guard let added = try await service.store.fire(firing, at: now) else { return now }
+        guard let added = try await fire(schedule, tasks, after, at: now) else { return now }
         service.wasAdded(added)
         return plan.next
+    }
+
+    /// A unique rule that rejects the tasks makes the ticks missed ones; the schedule goes on.
+    private func fire(_ schedule: Schedule, _ tasks: [AcceptedTask], _ after: Schedule, at now: Timestamp)
+        async throws -> [AddedTask]?
+    {
+        let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
+        do { return try await service.store.fire(firing, at: now) } catch TaskStoreError.conflict(let reason) {
+            logger.notice(
+                "a tick made no task",
+                metadata: ["schedule": "\(schedule.name)", "reason": "\(reason)"]
+            )
+            var after = after
+            after.lastTask = schedule.lastTask
+            after.made = schedule.made
+            after.missed += Int64(tasks.count)
+            return try await service.store.fire(
+                ScheduleFiring(revision: schedule.revision, tasks: [], after: after),
+                at: now
+            )
+        }
     }
 
     private func tell(_ plan: CatchUpPlan, of schedule: Schedule) {

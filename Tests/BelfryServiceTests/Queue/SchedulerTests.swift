@@ -136,6 +136,32 @@ struct SchedulerTests {
         }
     }
 
+    @Test("a tick whose task a unique rule rejects is counted, and the schedule goes on")
+    func rejected() async throws {
+        let gate = Gate()
+        let slow = ClosureFeature("slow") { _, _ in
+            try await gate.wait()
+            return TaskResult()
+        }
+        try await run(features: [slow]) { hub, alarm, scheduler in
+            var task = NewTask(featureID: "slow")
+            task.unique = UniqueRule()
+            try await hub.service.addSchedule("s", rule: "0 * * * *", zone: "UTC", task: task)
+            scheduler.wake()
+            await alarm.hasSleeper()
+            alarm.advance(by: .seconds(3600))
+            try await hub.event(.started)
+            await alarm.hasSleeper()
+            alarm.advance(by: .seconds(3600))
+            await alarm.hasSleeper()
+            let schedule = try await hub.service.schedule("s")
+            #expect(schedule.made == 1)
+            #expect(schedule.missed == 1)
+            gate.open()
+            try await hub.event(.completed)
+        }
+    }
+
     @Test("a schedule that cannot be is refused, with the field")
     func refused() async throws {
         try await run { hub, _, _ in
