@@ -165,8 +165,9 @@ actor PopupDirector {
         }
         planner.refresh(at: moment)
         let effects = planner.board.due(at: clocks.lease.now)
-        // Before anything goes out: an outcome must not be among what the next hub takes away.
-        if server != nil { rememberLeftovers() }
+        // Before anything goes out: an outcome must not be among what the next hub takes away. And not before
+        // the server is known: until then the file says what the last hub left.
+        if planner.board.server.isConnected { rememberLeftovers() }
         for effect in effects { work?.yield(.send(effect)) }
         if planner.board.isSettled || server == nil { settle() }
         arm()
