@@ -52,7 +52,11 @@ extension TaskWorker {
             if feature.descriptor.makesFiles { files.removeEmptyOutput(of: claimed.claim) }
             return outcome(of: end, policy: policy, attempt: Self.counted(task, policy))
         } catch {
-            return outcome(of: End(result: .failure(error)), policy: policy, attempt: Self.counted(task, policy))
+            return outcome(
+                of: End(result: .failure(error)),
+                policy: policy,
+                attempt: Self.counted(task, policy)
+            )
         }
     }
 

@@ -139,7 +139,8 @@ public final class Scheduler: Service {
         async throws -> [AddedTask]?
     {
         let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
-        do { return try await service.store.fire(firing, at: now) } catch TaskStoreError.conflict(let reason) {
+        do { return try await service.store.fire(firing, at: now) } catch TaskStoreError.conflict(let reason)
+        {
             logger.notice(
                 "a tick made no task",
                 metadata: ["schedule": "\(schedule.name)", "reason": "\(reason)"]

@@ -85,7 +85,8 @@ public enum StoreConformance {
     /// All of them; an engine passes when each one does.
     public static let allChecks: [StoreCheck] =
         submission + idempotency + values + claiming + fencing + outcomes + cancelling + retrying + batches
-        + rescuing + waiting + queries + clearing + eventLog + sinkState + reopening + concurrency + slots + turns
+        + rescuing + waiting + queries + clearing + eventLog + sinkState + reopening + concurrency + slots
+        + turns
         + dependencies + dependencyRetries + dependencyRefusals + uniqueness + stashing + editing + deadlines
         + snoozing + checkpoints + schedules + groups + keeping
 }

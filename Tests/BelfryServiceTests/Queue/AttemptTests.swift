@@ -36,13 +36,21 @@ struct AttemptTests {
     @Test("an attempt without a sign of life is stopped, and one that shows some is not")
     func idle() async throws {
         let spans = Mutex(0)
-        let reported = Gate()
+        let (begun, reported) = (Gate(), Gate())
         let clocks = Clocks(sleep: { duration in
             guard duration == .seconds(77) else { return try await ContinuousClock().sleep(for: duration) }
             // The feature reports in the first span; the second passes in silence.
-            if spans.withLock({ $0 += 1; return $0 }) == 1 { try await reported.wait() }
+            guard
+                spans.withLock({
+                    $0 += 1
+                    return $0
+                }) == 1
+            else { return }
+            begun.open()
+            try await reported.wait()
         })
         let feature = ClosureFeature("chatty") { _, context in
+            try await begun.wait()
             context.progress(1)
             reported.open()
             try await ContinuousClock().sleep(for: .seconds(3600))
@@ -60,12 +68,15 @@ struct AttemptTests {
     func deadline() async throws {
         let wall = ManualWallClock()
         let held = Gate()
-        let clocks = Clocks(wall: wall, sleep: { duration in
-            guard duration > .seconds(50), duration < .seconds(70) else {
-                return try await ContinuousClock().sleep(for: .seconds(3600))
+        let clocks = Clocks(
+            wall: wall,
+            sleep: { duration in
+                guard duration > .seconds(50), duration < .seconds(70) else {
+                    return try await ContinuousClock().sleep(for: .seconds(3600))
+                }
+                try await held.wait()
             }
-            try await held.wait()
-        })
+        )
         try await Harness.run(features: [endless], clocks: clocks, concurrency: 1) { hub in
             let running = try await hub.add("endless") { $0.timeout = .seconds(60) }
             try await hub.event(.started, of: running.id)
@@ -178,7 +189,7 @@ struct AttemptTests {
         try await Harness.run(features: features) { hub in
             let first = try await hub.add("make")
             for text in [
-                "${task.result.path", "${task.resul.path}", "${task2.result.path}", "${taskx.id}", "${task.result}",
+                "${task.resul.path}", "${task2.result.path}", "${task.result}", "${task.}", "${task0.id}",
             ] {
                 await #expect(throws: BelfryError.self, "\(text)") {
                     try await hub.add("echo") {

@@ -20,7 +20,8 @@ struct SchedulerTests {
         _ body: @escaping @Sendable (Harness, ManualAlarm, Scheduler) async throws -> Void
     ) async throws {
         let alarm = ManualAlarm(clock: ManualWallClock(start))
-        try await Harness.run(features: features, previous: previous, clocks: Clocks(wall: alarm.clock)) { hub in
+        try await Harness.run(features: features, previous: previous, clocks: Clocks(wall: alarm.clock)) {
+            hub in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let scheduler = Scheduler(hub.service, alarm: alarm, logger: logger)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -65,9 +66,12 @@ struct SchedulerTests {
         }
     }
 
-    @Test("ticks that were missed are made up for as the schedule says", arguments: [
-        (CatchUp.skip, 0, 6), (.once, 1, 5), (.all, 6, 0),
-    ])
+    @Test(
+        "ticks that were missed are made up for as the schedule says",
+        arguments: [
+            (CatchUp.skip, 0, 6), (.once, 1, 5), (.all, 6, 0),
+        ]
+    )
     func catchUp(_ rule: CatchUp, _ tasks: Int, _ missed: Int64) async throws {
         let kept = Mutex<InMemoryTaskStore?>(nil)
         try await run { hub, _, _ in
@@ -180,7 +184,12 @@ struct SchedulerTests {
                 #expect(error?.pointer == pointer)
             }
             await #expect(throws: BelfryError.self) {
-                try await hub.service.addSchedule("s", rule: "@daily", zone: "UTC", task: NewTask(featureID: "x"))
+                try await hub.service.addSchedule(
+                    "s",
+                    rule: "@daily",
+                    zone: "UTC",
+                    task: NewTask(featureID: "x")
+                )
             }
             _ = try await add(hub, "@daily")
             let twice = await #expect(throws: BelfryError.self) { try await add(hub, "@daily") }

@@ -164,7 +164,8 @@ struct SlotTests {
 
     @Test("nothing starts on a disk that is too full, and the list says so")
     func disk() async throws {
-        try await Harness.run(features: [ClosureFeature("paint")], configure: { $0.diskReserve = .max }) { hub in
+        try await Harness.run(features: [ClosureFeature("paint")], configure: { $0.diskReserve = .max }) {
+            hub in
             let task = try await hub.add("paint")
             hub.worker.wake()
             while try await hub.service.waitReasons(of: [task])[task.id]?.kind != .disk { await Task.yield() }
@@ -172,7 +173,9 @@ struct SlotTests {
         }
     }
 
-    @Test("a task that is moved to the front is next, and one with a higher priority comes first all the same")
+    @Test(
+        "a task that is moved to the front is next, and one with a higher priority comes first all the same"
+    )
     func front() async throws {
         try await Harness.run(features: [ClosureFeature("paint")], concurrency: 1) { hub in
             try await hub.service.setGroup(TaskGroup.all, state: .paused)
