@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 import Glibc
 
 struct RunCommand: ParsableCommand {
@@ -30,6 +31,7 @@ struct RunCommand: ParsableCommand {
         let submitted = try session.submit("POST", "/v1/tasks", body: try options.submission(session))
         let task = try BackgroundTask(json: submitted.answer)
         Detach.onInterrupt([task], session.client)
+        if !quiet { WaitNote.tell(of: task, session) }
         if options.isCommand {
             var log = LogFollower(session: session, taskID: task.id, after: submitted.cursor)
             try log.follow(task)
@@ -54,6 +56,16 @@ struct RunCommand: ParsableCommand {
                 return try Outcome.report(ended, asJSON: json, showsValue: true)
             }
         }
+    }
+}
+
+/// Tells who follows a task why it does not start.
+enum WaitNote {
+    static func tell(of task: BackgroundTask, _ session: Session) {
+        guard let now = try? session.client.send("GET", "/v1/tasks/\(task.id)"),
+            let reason = now["waiting"], reason["for"]?.string != "queue", let text = reason["text"]?.string
+        else { return }
+        Output.note("#\(task.number) waits: \(Terminal.visible(text))")
     }
 }
 

@@ -40,7 +40,13 @@ struct WaitCommand: ParsableCommand {
                 grace: try Durations.seconds(grace, "--grace")
             ).run()
         }
-        let names = tasks.isEmpty ? try Self.unfinished(session) : try session.names(tasks)
+        try Self.wait(for: tasks.isEmpty ? Self.unfinished(session) : session.names(tasks), session)
+    }
+
+    /// Waits until the named tasks are final.
+    ///
+    /// - Throws: `ExitCode` 1 when one did not complete.
+    static func wait(for names: [String], _ session: Session) throws {
         var failed = 0
         for name in names {
             let id = try session.task(name).id

@@ -51,7 +51,7 @@ extension Configuration {
         # Who takes turns within a priority: none (first come, first served), user, or batch.
         fairness = "none"
         # Free space, in MiB, below which nothing new starts. 0 means that it is not looked at.
-        disk_reserve_mb = 512
+        disk_reserve_mb = 200
 
         [resources]
         # What tasks may need beside slots: belfry add --need gpu=1 --need memory=8G. memory is the machine's

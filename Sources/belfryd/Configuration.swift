@@ -27,8 +27,8 @@ struct Configuration: Equatable {
     var drainTime = Duration.seconds(10)
     /// Who takes turns within a priority. Defaults to nobody: first come, first served.
     var fairness = Fairness.none
-    /// Free space for results below which nothing new starts, in bytes. Defaults to 512 MiB.
-    var diskReserve: Int64 = 512 << 20
+    /// Free space for results below which nothing new starts, in bytes. Defaults to 200 MiB.
+    var diskReserve: Int64 = 200 << 20
     /// What there is of named resources, as far as it is not found out. Defaults to nothing said.
     var resources: [String: ResourceAmount] = [:]
     /// What is kept of finished work. Defaults to all tasks, and events for 90 days.

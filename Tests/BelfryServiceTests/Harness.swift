@@ -25,7 +25,7 @@ struct Harness: Sendable {
     ///   - sinks: what is delivered to.
     ///   - previous: what a hub before this one left. Defaults to nothing.
     ///   - concurrency: attempts at once. Defaults to 2.
-    ///   - configure: changes the worker's settings.
+    ///   - worker: the worker's settings. Defaults to `concurrency` and defaults.
     ///   - instruments: watch the worker, and count for the bus and the service. Defaults to none.
     ///   - logger: Defaults to one that drops everything.
     static func run(
@@ -36,7 +36,7 @@ struct Harness: Sendable {
         clocks: Clocks = Clocks(),
         concurrency: Int = 2,
         fairness: Fairness = .none,
-        configure: (inout TaskWorker.Configuration) -> Void = { _ in },
+        configuration worker: TaskWorker.Configuration? = nil,
         instruments: Instruments = Instruments(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @escaping @Sendable (Harness) async throws -> Void
@@ -62,7 +62,7 @@ struct Harness: Sendable {
         let files = try TaskFiles(directory: directory.path)
         var configuration = TaskWorker.Configuration()
         configuration.concurrency = concurrency
-        configure(&configuration)
+        if let worker { configuration = worker }
         let worker = TaskWorker(
             id: WorkerID("worker"),
             store: store,

@@ -31,6 +31,9 @@ struct DiskTests {
         throw BelfryError(.internalError, "nothing was refused")
     }
 
+    /// These disks are smaller than what Belfry leaves free by itself.
+    private static let noReserve = "[worker]\ndisk_reserve_mb = 0\n"
+
     /// The same hub works again, and the log has every event once.
     private func expectResumed(_ sandbox: Sandbox, _ pid: pid_t?) async throws {
         let ran = try await sandbox.belfry("run", "--", "true")
@@ -56,6 +59,7 @@ struct DiskTests {
     )
     func full() async throws {
         let sandbox = try Sandbox()
+        try sandbox.write(Self.noReserve, to: "config.toml")
         let disk = try SmallDisk(at: sandbox.places.state, kilobytes: 4096)
         defer { disk.unmount() }
         #expect(try await sandbox.belfry("run", "--", "true").status == 0)
@@ -86,10 +90,14 @@ struct DiskTests {
     @Test("an event log that cannot be written is named at start, with the exit status for permissions")
     func readOnlyLogAtStart() async throws {
         let sandbox = try Sandbox()
+        try sandbox.write(Self.noReserve, to: "config.toml")
         let disk = try SmallDisk(at: sandbox.root + "/logs", kilobytes: 256)
         defer { disk.unmount() }
         try disk.makeReadOnly()
-        try sandbox.write("[sinks.file]\npath = \"\(sandbox.root)/logs/events.jsonl\"\n", to: "config.toml")
+        try sandbox.write(
+            Self.noReserve + "[sinks.file]\npath = \"\(sandbox.root)/logs/events.jsonl\"\n",
+            to: "config.toml"
+        )
         let ran = try await sandbox.belfry("add", "--", "true")
         #expect(ran.status == 77, "\(ran.errors)")
         #expect(
@@ -105,7 +113,10 @@ struct DiskTests {
     @Test("an event log that becomes read-only holds up that sink alone, and follows when it can")
     func readOnlyLogAtRunTime() async throws {
         let sandbox = try Sandbox()
-        try sandbox.write("[sinks.file]\npath = \"\(sandbox.root)/logs/events.jsonl\"\n", to: "config.toml")
+        try sandbox.write(
+            Self.noReserve + "[sinks.file]\npath = \"\(sandbox.root)/logs/events.jsonl\"\n",
+            to: "config.toml"
+        )
         #expect(try await sandbox.belfry("run", "--", "true").status == 0)
         let pid = sandbox.hubProcess
         while try await lag(sandbox) != 0 {}

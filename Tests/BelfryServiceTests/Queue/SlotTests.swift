@@ -38,14 +38,11 @@ struct SlotTests {
     @Test("each task gets devices of its own, and gives them back")
     func devices() async throws {
         let gate = Gate()
-        try await Harness.run(
-            features: [gated("paint", gate)],
-            concurrency: 4,
-            configure: {
-                let cards = Capacity.Devices(names: ["0", "1"], variables: ["CUDA_VISIBLE_DEVICES"])
-                $0.capacity.setDevices(cards, of: "gpu")
-            }
-        ) { hub in
+        var configuration = TaskWorker.Configuration()
+        let cards = Capacity.Devices(names: ["0", "1"], variables: ["CUDA_VISIBLE_DEVICES"])
+        configuration.capacity.setDevices(cards, of: "gpu")
+        configuration.concurrency = 4
+        try await Harness.run(features: [gated("paint", gate)], configuration: configuration) { hub in
             var ids: [TaskID] = []
             for _ in 0..<3 {
                 ids.append(try await hub.add("paint") { $0.needs = TaskNeeds(resources: ["gpu": 1]) }.id)
@@ -164,8 +161,9 @@ struct SlotTests {
 
     @Test("nothing starts on a disk that is too full, and the list says so")
     func disk() async throws {
-        try await Harness.run(features: [ClosureFeature("paint")], configure: { $0.diskReserve = .max }) {
-            hub in
+        var configuration = TaskWorker.Configuration()
+        configuration.diskReserve = .max
+        try await Harness.run(features: [ClosureFeature("paint")], configuration: configuration) { hub in
             let task = try await hub.add("paint")
             hub.worker.wake()
             while try await hub.service.waitReasons(of: [task])[task.id]?.kind != .disk { await Task.yield() }
