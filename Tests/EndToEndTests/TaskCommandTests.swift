@@ -234,7 +234,9 @@ struct TaskCommandTests {
         let script = "echo attempt $BELFRY_ATTEMPT; test -e seen || { touch seen; cat \(fifo); }"
         async let followed = sandbox.belfry("run", "--rerun", "--", "sh", "-c", script)
         // Opening returns when the attempt stands there. It waits, so it is not for this thread.
-        try await sandbox.run("/bin/sh", ["-c", "exec 3> \(fifo); kill -KILL \(pid)"])
+        // What it said is in its log before the hub is killed: what is still in the pipe dies with it.
+        let logged = "until grep -qs attempt \(sandbox.places.state)/logs/*; do :; done"
+        try await sandbox.run("/bin/sh", ["-c", "exec 3> \(fifo); \(logged); kill -KILL \(pid)"])
         #expect(try await sandbox.belfry("add", "--", "true").status == 0)
         let ran = try await followed
         #expect(ran.status == 0, "\(ran.errors)")
