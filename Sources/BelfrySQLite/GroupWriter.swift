@@ -41,6 +41,13 @@ final class GroupWriter: Sendable {
         var waiting: [Request] = []
         var isDraining = false
         var isClosed = false
+        /// Taken by the transaction that is open, and put back after its commit.
+        var running = RunningTasks()
+
+        mutating func takeRunning() -> RunningTasks {
+            defer { running.forgetAll() }
+            return running
+        }
     }
 
     private let pool: DatabasePool
@@ -106,9 +113,9 @@ final class GroupWriter: Sendable {
 
     private func commit(_ group: [Request], in db: Database) {
         var outcomes = [(any Error)?](repeating: nil, count: group.count)
-        var events: [EventRecord] = []
+        let transaction: StoreTransaction
         do {
-            events = try run(group, in: db, &outcomes)
+            transaction = try run(group, in: db, &outcomes)
         } catch {
             let failure = StoreErrors.translated(error)
             for (index, request) in group.enumerated() { request.answer(outcomes[index] ?? failure) }
@@ -121,8 +128,9 @@ final class GroupWriter: Sendable {
             for request in group { request.answer(failure) }
             return
         }
+        state.withLock { $0.running = transaction.running }
         for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
-        if !events.isEmpty { didCommitEvents?(events) }
+        if !transaction.events.isEmpty { didCommitEvents?(transaction.events) }
     }
 
     /// Runs every request of a group in a transaction that is left open.
@@ -130,7 +138,7 @@ final class GroupWriter: Sendable {
     /// What can be refused is refused before anything is written, nearly always: so a savepoint for each
     /// request is only made when one has failed in the middle, and then the whole group is run again.
     private func run(_ group: [Request], in db: Database, _ outcomes: inout [(any Error)?]) throws
-        -> [EventRecord]
+        -> StoreTransaction
     {
         do {
             return try run(group, in: db, &outcomes) { try $0.run($1) }
@@ -144,10 +152,14 @@ final class GroupWriter: Sendable {
         in db: Database,
         _ outcomes: inout [(any Error)?],
         each run: (StoreTransaction, () throws -> Void) throws -> Void
-    ) throws -> [EventRecord] {
+    ) throws -> StoreTransaction {
         do {
             try db.beginTransaction(.immediate)
-            let transaction = try StoreTransaction(db, epoch: epoch)
+            let transaction = try StoreTransaction(
+                db,
+                epoch: epoch,
+                running: state.withLock { $0.takeRunning() }
+            )
             for (index, request) in group.enumerated() {
                 outcomes[index] = nil
                 do { try run(transaction) { try request.run(transaction) } } catch {
@@ -158,7 +170,7 @@ final class GroupWriter: Sendable {
                 }
             }
             try transaction.finish()
-            return transaction.events
+            return transaction
         } catch {
             rollBack(db)
             throw error

@@ -3,6 +3,7 @@
 
 import BelfryCore
 import GRDB
+import GRDBSQLite
 
 /// Used on the writer's queue only, by one request at a time.
 final class StoreTransaction {
@@ -11,6 +12,7 @@ final class StoreTransaction {
     /// What was written so far.
     private(set) var events: [EventRecord] = []
     var counters: Counters
+    var running: RunningTasks
     private let savedCounters: Counters
     private var prepared = [HotStatement?](repeating: nil, count: Hot.allCases.count)
     /// The private columns of those candidates that have any.
@@ -22,9 +24,10 @@ final class StoreTransaction {
         var statuses: [TaskStatus: Int] = [:]
     }
 
-    init(_ db: Database, epoch: String) throws {
+    init(_ db: Database, epoch: String, running: RunningTasks) throws {
         self.db = db
         self.epoch = epoch
+        self.running = running
         let read = try HotStatement(db, "SELECT value FROM counters WHERE name = ?")
         counters = Counters(
             position: try read.first({ $0.add("position") }, { $0.int(0) }) ?? 0,
@@ -83,9 +86,9 @@ final class StoreTransaction {
     ///   use then. A request that fails before has changed nothing.
     func run(_ body: () throws -> Void) throws {
         let before = counters
-        let written = db.totalChangesCount
+        let written = sqlite3_total_changes(db.sqliteConnection)
         do { try body() } catch {
-            guard db.isInsideTransaction, db.totalChangesCount == written else {
+            guard db.isInsideTransaction, sqlite3_total_changes(db.sqliteConnection) == written else {
                 throw NeedsSavepoint(cause: error)
             }
             counters = before
@@ -104,6 +107,7 @@ final class StoreTransaction {
         try db.cachedStatement(sql: "SAVEPOINT request").execute()
         do { try body() } catch {
             counters = before
+            running.forgetAll()
             events.removeSubrange(written...)
             if db.isInsideTransaction {
                 try db.cachedStatement(sql: "ROLLBACK TO request").execute()
@@ -171,7 +175,8 @@ final class StoreTransaction {
 
 extension StoreTransaction: TaskTransaction {
     func stored(_ id: TaskID) throws -> BackgroundTask? {
-        try hot(.find).first({ $0.add(id.rawValue) }, TaskRow.task)
+        if let task = running[id] { return task }
+        return try hot(.find).first({ $0.add(id.rawValue) }, TaskRow.task)
     }
 
     func stored(userID: String, idempotencyKey: String) throws -> BackgroundTask? {
@@ -249,6 +254,7 @@ extension StoreTransaction: TaskTransaction {
         case (.processing, .completed): try hot(.complete).run { TaskRow.bindCompleted(after, to: &$0) }
         default: try TaskRow.update(after, in: db, at: now)
         }
+        if before.status == .processing || after.status == .processing { running.note(after) }
         if case .closed(let outcome, let failure) = transition.attempt {
             try writeAttempt(of: before, outcome, failure, at: now)
         }
