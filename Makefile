@@ -52,8 +52,9 @@ bench: build ## Measures Belfry beside the other tools that are installed.
 	Tests/Benchmarks/desktop "$(CURDIR)/$(STAGE)" "$$($(SWIFT) build $(RELEASE) --show-bin-path)/belfry-bench"
 	Tests/Benchmarks/dbus "$$($(SWIFT) build $(RELEASE) --show-bin-path)/dbus-bench"
 
-torture: ## Kills the hub at random moments, for as long as ROUNDS says.
+torture: ## Kills the hub at random moments, for as long as ROUNDS says; asks a store of 1,000,000 tasks.
 	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} $(SWIFT) test --filter Torture
+	BELFRY_PLAN_TASKS=1000000 $(SWIFT) test --filter BelfrySQLiteTests.PlanTests
 
 lint: ## Checks the format of the sources.
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Plugins

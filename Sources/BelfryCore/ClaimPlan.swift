@@ -59,16 +59,22 @@ public struct ClaimPlan {
             && needs.resources.allSatisfy { resources[$0.key, default: 0] >= $0.value }
     }
 
+    /// What a task needs is held for it piece by piece, up to the first that is lacking, of which all is kept:
+    /// resources in the order of their names, then slots of the group, then slots. One order for all, so that
+    /// a task that needs two things gets both in the end, however many others need only one of them.
     private mutating func keepWhatIsLacking(for lane: Lane) {
         let needs = lane.needs
         // A lane or feature at its own limit waits for itself alone.
         guard lanes[lane, default: 0] > 0, features[lane.featureID].map({ $0 > 0 }) ?? true else { return }
-        if let free = groups[lane.group], free < needs.slots {
-            groups[lane.group] = 0
-        } else if let (name, _) = needs.resources.first(where: { resources[$0.key, default: 0] < $0.value }) {
-            resources[name] = 0
-        } else if slots < needs.slots {
-            slots = 0
+        for (name, amount) in needs.resources.sorted(by: { $0.key < $1.key }) {
+            let rest = resources[name, default: 0] - amount
+            resources[name] = max(rest, 0)
+            if rest < 0 { return }
         }
+        if let free = groups[lane.group] {
+            groups[lane.group] = max(free - needs.slots, 0)
+            if free < needs.slots { return }
+        }
+        slots = max(slots - needs.slots, 0)
     }
 }

@@ -38,12 +38,17 @@ extension DependencyPolicy {
     }
 }
 
+extension TaskStatus {
+    /// What became of a task that did not complete, as a sentence goes on after its number.
+    var past: String { self == .cancelled ? "was cancelled" : rawValue }
+}
+
 extension TaskFailure {
     /// Why a task fails whose dependency did not complete.
     public static func dependency(_ task: BackgroundTask) -> TaskFailure {
         TaskFailure(
             dependencyCode,
-            "#\(task.number) \(task.status == .cancelled ? "was cancelled" : "failed"), and this comes after it.",
+            "#\(task.number) \(task.status.past), and this comes after it.",
             fix: "Retry what failed: belfry retry \(task.number). This task comes back with it."
         )
     }

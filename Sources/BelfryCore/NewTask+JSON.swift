@@ -19,7 +19,7 @@ extension NewTask {
             )
         }
         try self.init(json: json)
-        context = try json["context"].map(SubmissionContext.init(json:))
+        context = try JSONReader(json, what: "submission").value("context").map(SubmissionContext.init(json:))
     }
 
     static let keys = [

@@ -3,7 +3,7 @@
 /// Changes to a pending task. What is nil stays as it is.
 public struct TaskEdit: Hashable, Sendable {
     public var title: String?
-    /// All params, as a submission would have them.
+    /// All params, as a submission would have them. A ``UniqueRule`` goes by those of the submission.
     public var params: JSONValue?
     public var priority: Int?
     public var group: String?
@@ -12,10 +12,11 @@ public struct TaskEdit: Hashable, Sendable {
     public var notBefore: Timestamp??
     public var deadline: Timestamp??
     public var labels: [String]?
+    /// Attempts from now on. 1…1000.
     public var maxAttempts: Int?
     public var notify: NotifyPolicy?
     public var options: TaskOptions?
-    /// Puts the task before all others of its lane and priority.
+    /// Puts the task before all others of its lane and priority, also those that are not due yet.
     public var isFirst = false
 
     public init() {}

@@ -60,7 +60,7 @@ extension TaskOptions {
         let reader = JSONReader(json, what: "submission")
         timeouts.attempt = try reader.duration("attemptTimeoutSeconds", upTo: 31_536_000)
         timeouts.idle = try reader.duration("idleTimeoutSeconds", upTo: 31_536_000)
-        retry = try json["retry"].flatMap { $0.isNull ? nil : $0 }.map(RetryPolicy.init(json:))
+        retry = try reader.value("retry").map(RetryPolicy.init(json:))
         if let value = json["onDependencyFailure"], !value.isNull {
             guard let policy = value.string.flatMap(DependencyPolicy.init(rawValue:)) else {
                 throw reader.error("onDependencyFailure", "fail or run")
@@ -106,6 +106,12 @@ extension RetryPolicy {
 }
 
 extension JSONReader {
+    /// A member; nil also where it is null.
+    func value(_ key: String) -> JSONValue? {
+        guard let value = self[key], !value.isNull else { return nil }
+        return value
+    }
+
     /// A duration in seconds; nil when there is none.
     func duration(_ key: String, upTo limit: Double) throws -> Duration? {
         try number(key, in: 0...limit).map { .milliseconds(Int64(($0 * 1000).rounded())) }

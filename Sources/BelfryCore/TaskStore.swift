@@ -20,7 +20,8 @@ public protocol TaskStore: Sendable {
     /// A task whose id or idempotency key is already there is answered with the stored task when
     /// the submission is a repeat (see ``NewTask/isRepeat(of:)``).
     /// A task that comes after others is held until they are done (``DependencyPolicy``); one that must not
-    /// be there twice is treated as its ``UniqueRule`` says.
+    /// be there twice is treated as its ``UniqueRule`` says. What comes after a submission that made no task
+    /// comes after the task that it is answered with.
     /// - Throws: ``TaskStoreError/conflict(_:)`` when id or key belong to another submission, or a unique
     ///   rule rejects it; ``TaskStoreError/dependency(_:)`` when a task comes after one that is not there,
     ///   that has failed, or after itself.
@@ -39,7 +40,7 @@ public protocol TaskStore: Sendable {
     func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]]
 
     /// Claims due tasks, as many as ``ClaimPlan`` lets start: by priority, then by turn, then in the order of
-    /// submission.
+    /// submission. A task whose deadline has passed is not claimed any more.
     ///
     /// The claim is a lease: unless it is extended another worker may take the task over, and
     /// later writes with this fence are refused with ``TaskStoreError/leaseLost(_:)``.
@@ -69,7 +70,8 @@ public protocol TaskStore: Sendable {
     /// Cancels a pending task, or notes that a running one is to be cancelled.
     func requestCancel(_ id: TaskID, at now: Timestamp) async throws -> BackgroundTask
 
-    /// Makes a final task pending again, and with it those that failed because it had failed.
+    /// Makes a final task pending again, and with it those that failed because it had failed. A deadline that is
+    /// over is as far away again as it was from the task's submission.
     /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself.
     func retry(
         _ id: TaskID,

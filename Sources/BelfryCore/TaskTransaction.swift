@@ -7,13 +7,15 @@
 public protocol TaskTransaction: AnyObject {
     func stored(_ id: TaskID) throws -> BackgroundTask?
     func stored(userID: String, idempotencyKey: String) throws -> BackgroundTask?
-    /// Newest first.
-    func stored(uniqueKey: String) throws -> [BackgroundTask]
+    /// Those in one of `statuses`, newest first, at most 100 in each.
+    func stored(uniqueKey: String, in statuses: Set<TaskStatus>) throws -> [BackgroundTask]
 
     /// The next short number; each is given once.
     func nextNumber() -> Int64
-    /// The turn of the first task that waits in a lane with a priority.
+    /// The lowest turn, 0 or above, of the tasks of a lane and priority that are due: how far the queue has come.
     func firstTurn(in lane: Lane, priority: Int) throws -> Int64?
+    /// The lowest turn of all pending tasks of a lane and priority, also of those that wait.
+    func lowestTurn(in lane: Lane, priority: Int) throws -> Int64?
     /// The turn of the last one of a flow there.
     func lastTurn(of flow: String, in lane: Lane, priority: Int) throws -> Int64?
 
@@ -38,7 +40,8 @@ public protocol TaskTransaction: AnyObject {
 
     /// Makes those claimable whose `notBefore` has come.
     func wakeDue(at now: Timestamp) throws
-    /// The first tasks that are due in a lane, in their order.
+    /// The first tasks of a lane that may start at `now`, in their order: those that nothing holds, whose
+    /// `notBefore` has come and whose deadline has not. A clock that was set back makes no task due.
     func candidates(in lane: Lane, limit: Int, at now: Timestamp) throws -> [BackgroundTask]
     /// A claimed task with what is kept privately beside it.
     func claimed(_ task: BackgroundTask) throws -> ClaimedTask
@@ -47,186 +50,6 @@ public protocol TaskTransaction: AnyObject {
 
     func schedule(_ name: String) throws -> Schedule?
     func save(_ schedule: Schedule) throws
-}
-
-// MARK: Submitting
-
-extension TaskTransaction {
-    /// See ``TaskStore/add(_:batch:at:)``.
-    public func add(_ tasks: [AcceptedTask], batch: TaskBatch?, at now: Timestamp) throws -> [AddedTask] {
-        let plan = try plan(tasks, at: now)
-        if var batch, !plan.new.isEmpty {
-            batch.total = plan.new.count
-            try insert(batch, at: now)
-        }
-        for task in plan.replaced { try apply(.requestCancel, to: task, at: now) }
-        var added: [TaskID: BackgroundTask] = [:]
-        added.reserveCapacity(plan.new.count)
-        return try tasks.enumerated().map { index, accepted in
-            switch plan.entries[index] {
-            case .stored(let task): return AddedTask(task: task, isNew: false)
-            case .repeated(let earlier):
-                guard let task = added[earlier] else { throw TaskStoreError.notFound(earlier) }
-                return AddedTask(task: task, isNew: false)
-            case .new(let unique):
-                let task = try insert(accepted, uniqueKey: unique, plan, at: now)
-                added[accepted.id] = task
-                return AddedTask(task: task, isNew: true)
-            }
-        }
-    }
-
-    private func insert(
-        _ accepted: AcceptedTask,
-        uniqueKey: String?,
-        _ plan: SubmissionPlan,
-        at now: Timestamp
-    )
-        throws -> BackgroundTask
-    {
-        // Numbers of a submission are given in its order, so that a task may come after a later one.
-        let number = plan.numbers[accepted.id] ?? nextNumber()
-        var task = BackgroundTask(accepted.new, id: accepted.id, number: number, at: now)
-        task.flow = accepted.flow
-        task.uniqueKey = uniqueKey ?? task.uniqueKey
-        task.turn = try turn(of: task)
-        var edges: [(number: Int64, isSatisfied: Bool)] = []
-        for (index, id) in accepted.new.after.enumerated() where !accepted.new.after[..<index].contains(id) {
-            if let number = plan.numbers[id] {
-                edges.append((number, false))
-            } else if let earlier = plan.dependencies[id] {
-                let isSatisfied = task.options.onDependencyFailure.verdict(on: earlier.status) == .go
-                edges.append((earlier.number, isSatisfied))
-            }
-        }
-        task.holdCount += edges.count { !$0.isSatisfied }
-        try insert(task, context: accepted.new.context, after: edges, at: now)
-        return task
-    }
-
-    /// With a flow, turns are shared out so that flows alternate (start-time fair queueing, Goyal et al.
-    /// 1996): a task comes after the last one of its own flow, and never before the one that is next now.
-    private func turn(of task: BackgroundTask) throws -> Int64 {
-        guard let flow = task.flow else { return 0 }
-        let first = try firstTurn(in: task.lane, priority: task.priority) ?? 0
-        let last = try lastTurn(of: flow, in: task.lane, priority: task.priority)
-        return max(first, last.map { $0 + 1 } ?? first)
-    }
-
-    /// Looks at a submission as a whole, and refuses it before anything of it is written.
-    private func plan(_ tasks: [AcceptedTask], at now: Timestamp) throws -> SubmissionPlan {
-        var plan = SubmissionPlan()
-        plan.entries.reserveCapacity(tasks.count)
-        for accepted in tasks { try look(at: accepted, &plan, at: now) }
-        guard tasks.contains(where: { !$0.new.after.isEmpty }) else { return plan }
-        try DependencyOrder.check(tasks)
-        for (index, accepted) in tasks.enumerated() where plan.new[accepted.id] != nil {
-            for id in accepted.new.after where plan.new[id] == nil {
-                plan.dependencies[id] = try dependency(id, of: accepted, place: (index, tasks.count))
-            }
-        }
-        for accepted in tasks where plan.new[accepted.id] != nil && plan.numbers[accepted.id] == nil {
-            plan.numbers[accepted.id] = nextNumber()
-        }
-        return plan
-    }
-
-    private func look(at accepted: AcceptedTask, _ plan: inout SubmissionPlan, at now: Timestamp) throws {
-        var known = try stored(accepted.id)
-        let key = accepted.new.idempotencyKey.map { SubmissionPlan.Key(userID: accepted.new.userID, key: $0) }
-        if known == nil, let key {
-            known = try stored(userID: key.userID, idempotencyKey: key.key)
-        }
-        if let known {
-            guard accepted.new.isRepeat(of: known) else { throw Self.conflict(accepted, with: known) }
-            return plan.entries.append(.stored(known))
-        }
-        // A repeat may also be of a task earlier in this very call.
-        let earlier = plan.new[accepted.id].map { _ in accepted.id } ?? key.flatMap { plan.keys[$0] }
-        if let earlier, let same = plan.new[earlier] {
-            let task = BackgroundTask(same, id: earlier, number: 0, at: now)
-            guard accepted.new.isRepeat(of: task) else { throw Self.conflict(accepted, with: task) }
-            return plan.entries.append(.repeated(earlier))
-        }
-        if let entry = try lookForSame(accepted, &plan, at: now) { return plan.entries.append(entry) }
-        plan.new[accepted.id] = accepted.new
-        if let key { plan.keys[key] = accepted.id }
-    }
-
-    /// - Returns: what a unique rule makes of the submission; nil when there is none and it is simply new.
-    private func lookForSame(_ accepted: AcceptedTask, _ plan: inout SubmissionPlan, at now: Timestamp) throws
-        -> SubmissionPlan.Entry?
-    {
-        guard let rule = accepted.new.unique else {
-            plan.entries.append(.new(uniqueKey: nil))
-            return nil
-        }
-        let key = rule.key(of: accepted.new)
-        if let same = try stored(uniqueKey: key).first(where: { rule.covers($0, at: now) }) {
-            switch rule.onConflict {
-            case .keep: return .stored(same)
-            case .reject: throw Self.rejection(number: same.number, id: same.id)
-            case .replace: if !same.status.isFinal { plan.replaced.append(same) }
-            }
-        }
-        if let earlier = plan.uniqueKeys[key], rule.statuses.contains(.pending) {
-            guard rule.onConflict == .keep else { throw Self.rejection(number: nil, id: earlier) }
-            return .repeated(earlier)
-        }
-        plan.uniqueKeys[key] = accepted.id
-        plan.entries.append(.new(uniqueKey: key))
-        return nil
-    }
-
-    private func dependency(_ id: TaskID, of accepted: AcceptedTask, place: (index: Int, count: Int)) throws
-        -> BackgroundTask
-    {
-        let prefix = place.count > 1 ? "Task \(place.index + 1) of \(place.count): " : ""
-        guard let task = try stored(id) else {
-            throw TaskStoreError.dependency("\(prefix)There is no task \(id) to come after.")
-        }
-        guard accepted.new.options.onDependencyFailure.verdict(on: task.status) != .fail else {
-            throw TaskStoreError.dependency(
-                "\(prefix)#\(task.number) \(task.status.rawValue), so what comes after it would never run."
-            )
-        }
-        return task
-    }
-
-    private static func conflict(_ accepted: AcceptedTask, with task: BackgroundTask) -> TaskStoreError {
-        let what = accepted.id == task.id ? "id \(task.id)" : "idempotency key '\(task.idempotencyKey ?? "")'"
-        let whose = task.number > 0 ? ": task #\(task.number), \(task.id)" : " of the same call"
-        return .conflict("The \(what) belongs to another submission\(whose).")
-    }
-
-    private static func rejection(number: Int64?, id: TaskID) -> TaskStoreError {
-        .conflict("There is one already that does the same: task \(number.map { "#\($0), " } ?? "")\(id).")
-    }
-}
-
-/// What a submission comes to.
-private struct SubmissionPlan {
-    struct Key: Hashable {
-        var userID: String
-        var key: String
-    }
-
-    enum Entry {
-        case new(uniqueKey: String?)
-        case stored(BackgroundTask)
-        /// The same as one earlier in this submission.
-        case repeated(TaskID)
-    }
-
-    var entries: [Entry] = []
-    var new: [TaskID: NewTask] = [:]
-    var keys: [Key: TaskID] = [:]
-    var uniqueKeys: [String: TaskID] = [:]
-    /// The numbers of new tasks, where they must be known before they are written.
-    var numbers: [TaskID: Int64] = [:]
-    /// Stored tasks that new ones come after.
-    var dependencies: [TaskID: BackgroundTask] = [:]
-    var replaced: [BackgroundTask] = []
 }
 
 // MARK: Changing
@@ -286,17 +109,13 @@ extension TaskTransaction {
         -> BackgroundTask
     {
         let task = try found(id)
-        let edges = try dependencies(of: task).filter { !$0.isSatisfied }
-        if task.status.isFinal,
-            let broken = edges.first(where: {
-                task.options.onDependencyFailure.verdict(on: $0.status) == .fail
-            })
-        {
+        let edges = try openEdges(of: task)
+        if task.status.isFinal, let broken = edges.first(where: { $0.verdict == .fail })?.dependency {
             throw TaskStoreError.dependency(
-                "#\(task.number) comes after #\(broken.number), which \(broken.status.rawValue). Retry that one."
+                "#\(task.number) comes after #\(broken.number), which \(broken.status.past). Retry that one."
             )
         }
-        let retried = try applyAlone(.retry(attempts: attempts, holds: edges.count), to: task, at: now)
+        let retried = try reopen(task, edges, at: now) { .retry(attempts: attempts, holds: $0) }
         if let context { try setContext(context, of: retried) }
         try reviveDependants(of: retried, at: now)
         return retried
@@ -308,14 +127,34 @@ extension TaskTransaction {
         while let task = revived.popLast() {
             for dependant in try dependants(of: task)
             where dependant.status == .failed && dependant.error?.code == TaskFailure.dependencyCode {
-                let edges = try dependencies(of: dependant).filter { !$0.isSatisfied }
-                let policy = dependant.options.onDependencyFailure
-                guard edges.allSatisfy({ policy.verdict(on: $0.status) == .wait }) else { continue }
-                let budget = max(1, dependant.maxAttempts - dependant.attempt)
-                let action = TaskAction.retry(attempts: budget, holds: edges.count)
-                revived.append(try applyAlone(action, to: dependant, at: now))
+                let edges = try openEdges(of: dependant)
+                guard !edges.contains(where: { $0.verdict == .fail }) else { continue }
+                revived.append(try reopen(dependant, edges, at: now) { .comeBack(holds: $0) })
             }
         }
+    }
+
+    private typealias OpenEdge = (dependency: TaskDependency, verdict: DependencyPolicy.Verdict)
+
+    /// What a final task has not been told of yet: others may have ended while it was final itself.
+    private func openEdges(of task: BackgroundTask) throws -> [OpenEdge] {
+        try dependencies(of: task).filter { !$0.isSatisfied }.map {
+            ($0, task.options.onDependencyFailure.verdict(on: $0.status))
+        }
+    }
+
+    /// Makes the task pending, held by those that it still waits for.
+    private func reopen(
+        _ task: BackgroundTask,
+        _ edges: [OpenEdge],
+        at now: Timestamp,
+        by action: (Int) -> TaskAction
+    ) throws -> BackgroundTask {
+        let reopened = try applyAlone(action(edges.count { $0.verdict == .wait }), to: task, at: now)
+        for edge in edges where edge.verdict == .go {
+            try setSatisfied(reopened, try found(edge.dependency.id))
+        }
+        return reopened
     }
 
     /// See ``TaskStore/settle(_:at:)``.
@@ -338,7 +177,7 @@ extension TaskTransaction {
         let changed = edit.applied(to: task)
         var place: Int64?
         if edit.isFirst {
-            place = (try firstTurn(in: changed.lane, priority: changed.priority) ?? 0) - 1
+            place = min(try lowestTurn(in: changed.lane, priority: changed.priority) ?? 0, 0) - 1
         } else if changed.lane != task.lane || changed.priority != task.priority {
             place = try turn(of: changed)
         }

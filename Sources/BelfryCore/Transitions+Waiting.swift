@@ -31,19 +31,34 @@ extension BackgroundTask {
         return Transition(task: task, events: [], attempt: .none)
     }
 
-    /// The task ends without an attempt.
-    func failedWaiting(_ failure: TaskFailure, at now: Timestamp) throws(TransitionError) -> Transition {
+    /// The task ends without an attempt. One that may come back keeps what it waits for besides.
+    func failedWaiting(_ failure: TaskFailure, comesBack: Bool, at now: Timestamp) throws(TransitionError)
+        -> Transition
+    {
         guard status == .pending else { throw refusal("only a pending task can fail without an attempt") }
         var task = touched(at: now)
         task.status = .failed
         task.error = failure
-        task.notBefore = nil
         task.holdCount = 0
-        task.isStashed = false
+        if !comesBack {
+            task.notBefore = nil
+            task.isStashed = false
+        }
         task.finishedAt = now
         var event = TaskEvent.Draft(.failed, task: TaskSummary(task))
         event.error = failure
         return Transition(task: task, events: [event], attempt: .none)
+    }
+
+    func cameBack(holds: Int, at now: Timestamp) throws(TransitionError) -> Transition {
+        guard status == .failed, error?.code == TaskFailure.dependencyCode else {
+            throw refusal("it did not fail because of another task")
+        }
+        let budget = max(1, maxAttempts - attempt)
+        var transition = try retried(attempts: budget, holds: holds + (isStashed ? 1 : 0), at: now)
+        transition.task.notBefore = notBefore
+        transition.task.isStashed = isStashed
+        return transition
     }
 
     func stashed(at now: Timestamp) throws(TransitionError) -> Transition {

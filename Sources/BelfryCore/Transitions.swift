@@ -18,6 +18,9 @@ public enum TaskAction: Sendable {
     /// Someone wants a final task run again, with up to `attempts` more attempts, once `holds` others that
     /// it comes after are done.
     case retry(attempts: Int, holds: Int = 0)
+    /// What the task failed because of was retried: it waits again as it did, for `holds` others, for its time
+    /// and for whoever put it aside.
+    case comeBack(holds: Int)
     /// The feature cannot go on now and wants another attempt after `delay`; this one does not count.
     case snooze(delay: Duration, message: String?)
     /// One of the tasks that this one comes after is done.
@@ -117,10 +120,11 @@ extension BackgroundTask {
         case .interrupt: try interrupted(at: now)
         case .requestCancel: try cancelRequested(at: now)
         case .retry(let attempts, let holds): try retried(attempts: attempts, holds: holds, at: now)
+        case .comeBack(let holds): try cameBack(holds: holds, at: now)
         case .snooze(let delay, let message): try snoozed(for: delay, message, at: now)
         case .dependencyDone: try unheld(at: now)
-        case .dependencyFailed(let failure): try failedWaiting(failure, at: now)
-        case .expire: try failedWaiting(.deadline(deadline ?? now), at: now)
+        case .dependencyFailed(let failure): try failedWaiting(failure, comesBack: true, at: now)
+        case .expire: try failedWaiting(.deadline(deadline ?? now), comesBack: false, at: now)
         case .stash: try stashed(at: now)
         case .release: try unstashed(at: now)
         case .edit(let edit, let turn): try edited(edit, turn: turn, at: now)
@@ -233,7 +237,7 @@ extension BackgroundTask {
         }
     }
 
-    private func retried(attempts: Int, holds: Int, at now: Timestamp) throws(TransitionError) -> Transition {
+    func retried(attempts: Int, holds: Int, at now: Timestamp) throws(TransitionError) -> Transition {
         guard status.isFinal else { throw refusal("only a finished task can be retried") }
         var task = touched(at: now)
         task.status = .pending

@@ -2,14 +2,16 @@
 
 /// Says that a task is not to be accepted beside another that does the same.
 ///
-/// Two tasks do the same when feature, user and the chosen params are equal.
+/// Two tasks do the same when feature, user and the chosen params are equal. Within one submission the later
+/// of two is kept or rejected; what comes after one that was kept comes after the task that is there.
 public struct UniqueRule: Hashable, Sendable {
     public enum Conflict: String, Sendable, CaseIterable {
         /// The submission is refused with the code `conflict`.
         case reject
         /// The submission is answered with the task that is there.
         case keep
-        /// The task that is there is cancelled, and the new one takes its place.
+        /// The tasks that are there are cancelled, and the new one takes their place. One that is finished
+        /// stays as it is.
         case replace
     }
 

@@ -108,18 +108,20 @@ struct FileLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
     init(_ path: String) throws {
-        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else {
+        // A throw after `descriptor` is set runs the deinit, which would close it a second time: by then it may
+        // be another thread's.
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else {
             throw BelfryError(
                 .notWritable,
                 "Cannot open \(path): \(String(cString: strerror(errno))).",
                 fix: "Make its directory writable, or set BELFRY_STATE_DIR to one that is."
             )
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             var buffer = [UInt8](repeating: 0, count: 32)
-            let count = max(0, pread(descriptor, &buffer, buffer.count, 0))
-            Glibc.close(descriptor)
+            let count = max(0, pread(file, &buffer, buffer.count, 0))
+            Glibc.close(file)
             let pid = String(decoding: buffer[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
             throw BelfryError(
                 .alreadyRunning,
@@ -127,9 +129,10 @@ struct FileLock: ~Copyable, Sendable {
                 fix: "End it with belfry stop, or set BELFRY_STATE_DIR for a second hub."
             )
         }
-        ftruncate(descriptor, 0)
+        ftruncate(file, 0)
         let line = Array("\(getpid())\n".utf8)
-        _ = pwrite(descriptor, line, line.count, 0)
+        _ = pwrite(file, line, line.count, 0)
+        descriptor = file
     }
 
     func release() { flock(descriptor, LOCK_UN) }

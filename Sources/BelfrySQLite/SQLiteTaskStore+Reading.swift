@@ -61,10 +61,10 @@ extension SQLiteTaskStore {
             let limit = max(1, min(query.limit, 1000))
             var found: [BackgroundTask] = []
             for choice in TaskChoice.all(query) {
-                let (condition, arguments) = choice.condition(query, limit: limit + 1)
+                let (condition, arguments) = choice.condition(query)
                 found += try TaskRow.fetchAll(
                     db,
-                    "WHERE \(condition) ORDER BY number DESC LIMIT \(limit + 1)",
+                    "\(choice.index(query)) WHERE \(condition) ORDER BY number DESC LIMIT \(limit + 1)",
                     arguments
                 )
             }
@@ -91,14 +91,11 @@ extension SQLiteTaskStore {
 
     public func countClearable(_ filter: ClearFilter) async throws -> Int {
         try await read { db in
-            if let ids = filter.ids {
-                return try ids.count {
-                    try TaskRow.fetch(db, where: "id = ?", [$0.rawValue]).map(filter.covers) ?? false
-                }
-            }
-            let (condition, arguments) = try ClearCondition.make(filter, in: db)
+            if let ids = filter.ids { return try Self.clearable(filter, among: ids, in: db).count }
+            guard let (condition, arguments) = try ClearCondition.make(filter, in: db) else { return 0 }
             let statement = try db.cachedStatement(
-                sql: "SELECT COUNT(*) FROM tasks INDEXED BY tasks_by_end WHERE \(condition)"
+                sql:
+                    "SELECT COUNT(*) FROM tasks INDEXED BY \(ClearCondition.index(filter)) WHERE \(condition)"
             )
             return try Int.fetchOne(statement, arguments: arguments) ?? 0
         }
@@ -260,7 +257,7 @@ enum TaskChoice {
 
     static func all(_ query: TaskQuery) -> [TaskChoice] {
         let isAny = query.statuses.isEmpty
-        if isAny, query.activeSince == nil { return [.all] }
+        if isAny, query.activeSince == nil, query.featureID == nil || query.batchID != nil { return [.all] }
         var choices: [TaskChoice] = []
         if isAny || query.statuses.contains(.pending) { choices.append(.pending) }
         if isAny || query.statuses.contains(.processing) { choices.append(.processing) }
@@ -271,7 +268,20 @@ enum TaskChoice {
         return choices + final.map(TaskChoice.final)
     }
 
-    func condition(_ query: TaskQuery, limit: Int) -> (String, StatementArguments) {
+    /// Named, because SQLite has no statistics and would walk over finished tasks by another. A batch's tasks are
+    /// few.
+    func index(_ query: TaskQuery) -> String {
+        if case .recent = self { return "" }
+        if query.batchID != nil { return "INDEXED BY tasks_by_batch" }
+        return switch self {
+        case .all, .recent: ""
+        case .pending: "INDEXED BY tasks_pending"
+        case .processing: "INDEXED BY tasks_processing"
+        case .final: "INDEXED BY \(query.featureID == nil ? "tasks_final" : "tasks_by_feature")"
+        }
+    }
+
+    func condition(_ query: TaskQuery) -> (String, StatementArguments) {
         var parts = ["number < ?"]
         var arguments: StatementArguments = [query.beforeNumber ?? .max]
         func add(_ part: String, _ values: StatementArguments = []) {

@@ -117,18 +117,28 @@ extension SQLiteTaskStore {
 
     private static func clearable(_ filter: ClearFilter, in db: Database) throws -> [BackgroundTask] {
         if let ids = filter.ids {
-            return try Array(
-                ids.compactMap { try TaskRow.fetch(db, where: "id = ?", [$0.rawValue]) }
-                    .filter(filter.covers)
-                    .prefix(filter.limit)
-            )
+            return Array(try clearable(filter, among: ids, in: db).prefix(max(0, filter.limit)))
         }
-        let (condition, arguments) = try ClearCondition.make(filter, in: db)
+        guard let (condition, arguments) = try ClearCondition.make(filter, in: db) else { return [] }
         return try TaskRow.fetchAll(
             db,
-            "INDEXED BY tasks_by_end WHERE \(condition) ORDER BY finished_at, number LIMIT \(filter.limit)",
+            """
+            INDEXED BY \(ClearCondition.index(filter)) WHERE \(condition)
+            ORDER BY finished_at, number LIMIT \(max(0, filter.limit))
+            """,
             arguments
         )
+    }
+
+    /// Those of `ids` that match, each once, oldest end first, without the newest that are to stay.
+    static func clearable(_ filter: ClearFilter, among ids: [TaskID], in db: Database) throws
+        -> [BackgroundTask]
+    {
+        let matching = try Set(ids).compactMap { try TaskRow.fetch(db, where: "id = ?", [$0.rawValue]) }
+            .filter(filter.covers)
+        return matching.sorted {
+            ($0.finishedAt ?? $0.updatedAt, $0.number) < ($1.finishedAt ?? $1.updatedAt, $1.number)
+        }.dropLast(max(0, filter.keeping))
     }
 
     public func saveGroup(_ group: TaskGroup) async throws {
@@ -186,9 +196,15 @@ extension SQLiteTaskStore {
     }
 }
 
-/// A clear filter as a condition over `tasks_by_end`.
+/// A clear filter as a condition over the tasks that are final.
 enum ClearCondition {
-    static func make(_ filter: ClearFilter, in db: Database) throws -> (String, StatementArguments) {
+    /// Oldest end first; or, of a batch, its few tasks.
+    static func index(_ filter: ClearFilter) -> String {
+        filter.batchID == nil ? "tasks_by_end" : "tasks_by_batch"
+    }
+
+    /// - Returns: nil when there are no more than those that are to stay.
+    static func make(_ filter: ClearFilter, in db: Database) throws -> (String, StatementArguments)? {
         var parts = ["finished_at IS NOT NULL"]
         var arguments: StatementArguments = []
         func add(_ part: String, _ values: StatementArguments) {
@@ -207,12 +223,13 @@ enum ClearCondition {
         // The newest of those that would go are let be: what ended before them may go.
         let statement = try db.cachedStatement(
             sql: """
-                SELECT finished_at, number FROM tasks INDEXED BY tasks_by_end WHERE \(parts.joined(separator: " AND "))
+                SELECT finished_at, number FROM tasks INDEXED BY \(index(filter))
+                WHERE \(parts.joined(separator: " AND "))
                 ORDER BY finished_at DESC, number DESC LIMIT 1 OFFSET ?
                 """
         )
         let offset: StatementArguments = [filter.keeping - 1]
-        guard let last = try Row.fetchOne(statement, arguments: arguments + offset) else { return ("0", []) }
+        guard let last = try Row.fetchOne(statement, arguments: arguments + offset) else { return nil }
         add("(finished_at, number) < (?, ?)", [last[0] as Int64, last[1] as Int64])
         return (parts.joined(separator: " AND "), arguments)
     }

@@ -96,14 +96,18 @@ enum Schema {
         DROP INDEX tasks_waiting_lanes;
         DROP INDEX tasks_by_status;
         DROP INDEX tasks_by_update;
+        DROP INDEX tasks_by_unique_key;
+        DROP INDEX tasks_by_feature;
         CREATE INDEX tasks_claimable ON tasks (lane, priority DESC, turn, number)
             WHERE status = 'pending' AND ready = 1;
-        CREATE INDEX tasks_waiting_lanes ON tasks (lane) WHERE status = 'pending' AND ready = 0;
+        CREATE INDEX tasks_waiting_lanes ON tasks (lane, priority, turn) WHERE status = 'pending' AND ready = 0;
+        CREATE INDEX tasks_by_unique_key ON tasks (unique_key, status, number) WHERE unique_key IS NOT NULL;
         CREATE INDEX tasks_by_flow ON tasks (lane, priority, flow, turn)
             WHERE status = 'pending' AND flow IS NOT NULL;
         CREATE INDEX tasks_by_deadline ON tasks (deadline) WHERE status = 'pending' AND deadline IS NOT NULL;
         CREATE INDEX tasks_pending ON tasks (number) WHERE status = 'pending';
         CREATE INDEX tasks_final ON tasks (status, number) WHERE finished_at IS NOT NULL;
+        CREATE INDEX tasks_by_feature ON tasks (feature, status, number) WHERE finished_at IS NOT NULL;
         CREATE INDEX tasks_by_end ON tasks (finished_at, number) WHERE finished_at IS NOT NULL;
         CREATE INDEX dependencies_by_target ON dependencies (depends_on) WHERE satisfied = 0;
         """

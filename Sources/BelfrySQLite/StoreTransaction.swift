@@ -50,6 +50,7 @@ final class StoreTransaction {
                 """
                 SELECT \(TaskRow.columns), context, checkpoint FROM tasks INDEXED BY tasks_claimable
                 WHERE lane = ? AND status = 'pending' AND ready = 1
+                    AND (not_before IS NULL OR not_before <= ?) AND (deadline IS NULL OR deadline > ?)
                 ORDER BY priority DESC, turn, number LIMIT ?
                 """
             case .dependants:
@@ -187,12 +188,18 @@ extension StoreTransaction: TaskTransaction {
         )
     }
 
-    func stored(uniqueKey: String) throws -> [BackgroundTask] {
-        try TaskRow.fetchAll(
-            db,
-            "INDEXED BY tasks_by_unique_key WHERE unique_key = ? ORDER BY number DESC LIMIT 100",
-            [uniqueKey.free]
-        )
+    func stored(uniqueKey: String, in statuses: Set<TaskStatus>) throws -> [BackgroundTask] {
+        // One after the other: so the index gives each newest first, however many there are.
+        try statuses.flatMap { status in
+            try TaskRow.fetchAll(
+                db,
+                """
+                INDEXED BY tasks_by_unique_key WHERE unique_key = ? AND status = ?
+                ORDER BY number DESC LIMIT 100
+                """,
+                [uniqueKey.free, status.rawValue]
+            )
+        }.sorted { $0.number > $1.number }
     }
 
     func nextNumber() -> Int64 {
@@ -204,7 +211,22 @@ extension StoreTransaction: TaskTransaction {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT turn FROM tasks INDEXED BY tasks_claimable
-                WHERE lane = ? AND priority = ? AND status = 'pending' AND ready = 1 ORDER BY turn LIMIT 1
+                WHERE lane = ? AND priority = ? AND turn >= 0 AND status = 'pending' AND ready = 1
+                ORDER BY turn LIMIT 1
+                """
+        )
+        return try Int64.fetchOne(statement, arguments: [lane.description, priority])
+    }
+
+    func lowestTurn(in lane: Lane, priority: Int) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT MIN(turn) FROM (
+                    SELECT MIN(turn) AS turn FROM tasks INDEXED BY tasks_claimable
+                        WHERE lane = ?1 AND priority = ?2 AND status = 'pending' AND ready = 1
+                    UNION ALL
+                    SELECT MIN(turn) FROM tasks INDEXED BY tasks_waiting_lanes
+                        WHERE lane = ?1 AND priority = ?2 AND status = 'pending' AND ready = 0)
                 """
         )
         return try Int64.fetchOne(statement, arguments: [lane.description, priority])
@@ -328,6 +350,8 @@ extension StoreTransaction: TaskTransaction {
         try hot(.candidates).all(
             { row in
                 row.add(lane.description)
+                row.add(now.milliseconds)
+                row.add(now.milliseconds)
                 row.add(limit)
             },
             { row in

@@ -158,11 +158,11 @@ final class MemoryState {
         let matching = tasks.values.filter(filter.covers).sorted {
             ($0.finishedAt ?? $0.updatedAt, $0.number) < ($1.finishedAt ?? $1.updatedAt, $1.number)
         }
-        return Array(matching.dropLast(filter.keeping))
+        return Array(matching.dropLast(max(0, filter.keeping)))
     }
 
     func clear(_ filter: ClearFilter, at now: Timestamp) -> [TaskSummary] {
-        let removed = clearable(filter).prefix(filter.limit)
+        let removed = clearable(filter).prefix(max(0, filter.limit))
         for task in removed { remove(task, at: now) }
         return removed.map { TaskSummary($0) }
     }
@@ -198,8 +198,9 @@ extension MemoryState: TaskTransaction {
         keys[SubmissionKey(userID: userID, key: idempotencyKey)].flatMap { tasks[$0] }
     }
 
-    func stored(uniqueKey: String) -> [BackgroundTask] {
+    func stored(uniqueKey: String, in statuses: Set<TaskStatus>) -> [BackgroundTask] {
         (uniqueKeys[uniqueKey] ?? []).reversed().compactMap { tasks[$0] }
+            .filter { statuses.contains($0.status) }
     }
 
     func nextNumber() -> Int64 {
@@ -212,7 +213,12 @@ extension MemoryState: TaskTransaction {
     }
 
     func firstTurn(in lane: Lane, priority: Int) -> Int64? {
-        waiting(in: lane, priority: priority).filter { isDue($0, at: latest) }.map(\.turn).min()
+        waiting(in: lane, priority: priority).filter { isDue($0, at: latest) && $0.turn >= 0 }
+            .map(\.turn).min()
+    }
+
+    func lowestTurn(in lane: Lane, priority: Int) -> Int64? {
+        waiting(in: lane, priority: priority).map(\.turn).min()
     }
 
     func lastTurn(of flow: String, in lane: Lane, priority: Int) -> Int64? {
@@ -288,7 +294,9 @@ extension MemoryState: TaskTransaction {
     }
 
     func candidates(in lane: Lane, limit: Int, at now: Timestamp) -> [BackgroundTask] {
-        let due = pending.compactMap { tasks[$0] }.filter { $0.lane == lane && isDue($0, at: now) }
+        let due = pending.compactMap { tasks[$0] }.filter { task in
+            task.lane == lane && isDue(task, at: now) && task.deadline.map { $0 > now } ?? true
+        }
         return Array(
             due.sorted { ($1.priority, $0.turn, $0.number) < ($0.priority, $1.turn, $1.number) }.prefix(limit)
         )

@@ -92,6 +92,25 @@ struct TaskEventTests {
                     + summary("pending", attempt: 1, max: 2, revision: 4) + "}"
             ),
             (
+                try draft(running, .snooze(delay: .seconds(30), message: "The server is busy.")),
+                #""type":"task.snoozed","#
+                    + summary("pending", attempt: 1, max: 4, revision: 3)
+                    + #","error":{"code":"snoozed","message":"The server is busy.","retryable":false},"#
+                    + #""notBefore":"2026-01-01T00:00:31.500Z","durationSeconds":1.5}"#
+            ),
+            (
+                try draft(pending, .edit(TaskEdit(), turn: nil)),
+                #""type":"task.edited","# + summary("pending", attempt: 0, revision: 2) + "}"
+            ),
+            (
+                try draft(pending, .stash),
+                #""type":"task.stashed","# + summary("pending", attempt: 0, revision: 2) + "}"
+            ),
+            (
+                try draft(Example.task { $0.isStashed = true }, .release),
+                #""type":"task.released","# + summary("pending", attempt: 0, revision: 2) + "}"
+            ),
+            (
                 .init(.removed, task: TaskSummary(try Example.task(.completed))),
                 #""type":"task.removed","#
                     + summary("completed", progress: 100, attempt: 1, revision: 3) + "}"

@@ -97,6 +97,42 @@ struct TransitionTests {
                 .cancelled: .init(status: .pending, events: [.retried]),
             ]
         ),
+        Action(
+            description: "snooze",
+            action: .snooze(delay: .seconds(9), message: nil),
+            allowed: [
+                .processing: .init(
+                    status: .pending,
+                    events: [.snoozed],
+                    attempt: .closed(.snoozed, nil)
+                )
+            ]
+        ),
+        Action(
+            description: "a dependency done that nobody waited for",
+            action: .dependencyDone,
+            allowed: [:]
+        ),
+        Action(
+            description: "a dependency failed",
+            action: .dependencyFailed(Example.failure),
+            allowed: [.pending: .init(status: .failed, events: [.failed])]
+        ),
+        Action(
+            description: "expire",
+            action: .expire,
+            allowed: [.pending: .init(status: .failed, events: [.failed])]
+        ),
+        Action(
+            description: "stash",
+            action: .stash,
+            allowed: [.pending: .init(status: .pending, events: [.stashed])]
+        ),
+        Action(
+            description: "edit",
+            action: .edit(TaskEdit(), turn: 3),
+            allowed: [.pending: .init(status: .pending, events: [.edited])]
+        ),
     ]
 
     @Test("every action in every status", arguments: actions, TaskStatus.allCases)

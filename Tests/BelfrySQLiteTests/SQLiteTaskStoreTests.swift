@@ -18,12 +18,14 @@ struct SQLiteTaskStoreTests {
             var configuration = SQLiteTaskStore.Configuration(path: directory.path + "/store.sqlite")
             configuration.ids = options.ids
             configuration.didCommitEvents = { _ in options.didCommitEvents() }
-            let opening = configuration
-            let store = try await SQLiteTaskStore.open(opening)
+            let opened = OpenedStores(configuration)
             return StoreFixture(
-                store: store,
-                reopen: { try await SQLiteTaskStore.open(opening) },
-                cleanUp: { directory.remove() }
+                store: try await opened.open(),
+                reopen: { try await opened.open() },
+                cleanUp: {
+                    try await opened.close()
+                    directory.remove()
+                }
             )
         }
     }
@@ -126,6 +128,24 @@ struct SQLiteTaskStoreTests {
             }
         }
         try await store.close()
+    }
+}
+
+/// The stores of one file: all are closed before it is removed, so that no connection outlives its file.
+private final class OpenedStores: Sendable {
+    private let configuration: SQLiteTaskStore.Configuration
+    private let stores = Mutex<[SQLiteTaskStore]>([])
+
+    init(_ configuration: SQLiteTaskStore.Configuration) { self.configuration = configuration }
+
+    func open() async throws -> SQLiteTaskStore {
+        let store = try await SQLiteTaskStore.open(configuration)
+        stores.withLock { $0.append(store) }
+        return store
+    }
+
+    func close() async throws {
+        for store in stores.withLock({ $0 }) { try await store.close() }
     }
 }
 

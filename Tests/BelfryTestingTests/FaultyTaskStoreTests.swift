@@ -41,6 +41,105 @@ struct FaultyTaskStoreTests {
         #expect(store.calls(.add) == 3)
     }
 
+    /// Each kind of call, made once.
+    private func calls() -> [FaultyTaskStore.Call: @Sendable (FaultyTaskStore) async throws -> Void] {
+        let (now, id) = (clock.now, ids.taskID(at: clock.now))
+        let new = NewTask(featureID: "paint")
+        let claim = Claim(taskID: id, fence: 1)
+        let lease = Lease(bootID: "b", expiresAt: .zero)
+        let schedule = Schedule(
+            name: "nightly",
+            rule: "",
+            zone: "",
+            catchUp: .once,
+            task: new,
+            nextAt: nil,
+            at: now
+        )
+        return [
+            .status: { _ = try await $0.status() },
+            .add: { _ = try await $0.add([AcceptedTask(id: id, new: new)], batch: nil, at: now) },
+            .read: { _ = try await $0.countClearable(ClearFilter()) },
+            .attempts: { _ = try await $0.attempts(of: id) },
+            .claim: {
+                let request = ClaimRequest(worker: WorkerID("w"), lease: lease, slots: 1, lanes: [:])
+                _ = try await $0.claim(request, at: now)
+            },
+            .pendingWork: { _ = try await $0.pendingWork() },
+            .extendLeases: { _ = try await $0.extendLeases([claim], to: lease) },
+            .settle: { _ = try await $0.settle(Settlement(claim: claim, outcome: .cancelled), at: now) },
+            .saveProgress: { _ = try await $0.saveProgress([], at: now) },
+            .requestCancel: { _ = try await $0.requestCancel(id, at: now) },
+            .retry: { _ = try await $0.retry(id, attempts: 1, context: nil, at: now) },
+            .edit: { _ = try await $0.edit(id, TaskEdit(), at: now) },
+            .setStashed: { _ = try await $0.setStashed(true, id, at: now) },
+            .expire: { _ = try await $0.expire(limit: 1, at: now) },
+            .saveCheckpoint: { try await $0.saveCheckpoint(nil, of: claim) },
+            .dependencies: { _ = try await $0.dependencies(of: [id]) },
+            .groups: { _ = try await $0.groups() },
+            .saveGroup: { try await $0.saveGroup(TaskGroup(name: "night")) },
+            .schedules: { _ = try await $0.schedules() },
+            .saveSchedule: { try await $0.saveSchedule(schedule, replacing: nil) },
+            .removeSchedule: { _ = try await $0.removeSchedule("nightly") },
+            .fire: { store in
+                let firing = ScheduleFiring(revision: 1, tasks: [], after: schedule)
+                _ = try await store.fire(firing, at: now)
+            },
+            .rescue: { store in
+                let rescue = Rescue(alive: [], bootID: "b", leaseTime: .zero, isSoleOwner: true)
+                _ = try await store.rescue(rescue, at: now)
+            },
+            .clear: { _ = try await $0.clear(ClearFilter(), at: now) },
+            .events: { _ = try await $0.events(after: 0, limit: 1) },
+            .cursor: { _ = try await $0.cursor(of: "file") },
+            .saveCursor: { try await $0.saveCursor(EventCursor(epoch: "e", position: 1), of: "file") },
+            .park: { try await $0.park(ParkedEvent(sink: "file", position: 1, reason: "", time: now)) },
+            .parkedEvents: { _ = try await $0.parkedEvents(of: "file") },
+            .close: { try await $0.close() },
+        ]
+    }
+
+    @Test("every kind of call can be made to fail, and no other fails with it")
+    func coversAllCalls() async throws {
+        let calls = calls()
+        #expect(Set(calls.keys) == Set(FaultyTaskStore.Call.allCases))
+        for (kind, call) in calls {
+            let store = FaultyTaskStore(InMemoryTaskStore())
+            store.fail(kind, with: .refused(.conflict(kind.rawValue)))
+            await #expect(throws: TaskStoreError.conflict(kind.rawValue)) { try await call(store) }
+            #expect(store.calls(kind) == 1)
+            for other in FaultyTaskStore.Call.allCases where other != kind {
+                #expect(store.calls(other) == 0)
+            }
+        }
+    }
+
+    @Test("changes whose answer is lost are made")
+    func losesAnswersOfChanges() async throws {
+        let store = FaultyTaskStore(base)
+        try await add(to: store)
+        let task = try #require(try base.task(number: 1))
+        let lost: [(FaultyTaskStore.Call, @Sendable () async throws -> Void)] = [
+            (.setStashed, { _ = try await store.setStashed(true, task.id, at: task.createdAt) }),
+            (
+                .saveGroup,
+                {
+                    var group = TaskGroup(name: "night")
+                    group.slots = 2
+                    try await store.saveGroup(group)
+                }
+            ),
+        ]
+        for (kind, call) in lost {
+            store.fail(kind, with: .answerLost)
+            await #expect(throws: TaskStoreError.outcomeUnknown("The answer to \(kind.rawValue) was lost.")) {
+                try await call()
+            }
+        }
+        #expect(try base.task(number: 1)?.isStashed == true)
+        #expect(try base.groups().map(\.slots) == [2])
+    }
+
     @Test("a fault is whatever error a test wants, until healed")
     func throwsTheGivenError() async throws {
         let store = FaultyTaskStore(base)
@@ -91,7 +190,7 @@ struct StoreConformanceTests {
     func namesAreUnique() {
         let names = StoreConformance.allChecks.map(\.name)
         #expect(Set(names).count == names.count)
-        #expect(names.count >= 90)
+        #expect(names.count >= 190)
     }
 
     @Test("a check reports what it found, and cleans up, when the store breaks the promise")

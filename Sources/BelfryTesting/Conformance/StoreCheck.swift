@@ -85,7 +85,9 @@ public enum StoreConformance {
     /// All of them; an engine passes when each one does.
     public static let allChecks: [StoreCheck] =
         submission + idempotency + values + claiming + fencing + outcomes + cancelling + retrying + batches
-        + rescuing + queries + clearing + eventLog + sinkState + reopening + concurrency
+        + rescuing + queries + clearing + eventLog + sinkState + reopening + concurrency + slots + turns
+        + dependencies + dependencyRetries + dependencyRefusals + uniqueness + stashing + editing + deadlines
+        + snoozing + checkpoints + schedules + groups + keeping
 }
 
 // MARK: Expectations
