@@ -225,7 +225,7 @@ let package = Package(
             dependencies: [
                 "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
                 "BelfryService",
-                lifecycle, logging,
+                grdb, lifecycle, logging,
             ],
             path: "Tests/Benchmarks/Program",
             swiftSettings: swift
