@@ -2,6 +2,7 @@
 // sync then serves hundreds of callers, and each of them still gets its own answer.
 
 import BelfryCore
+import Dispatch
 import GRDB
 import Synchronization
 
@@ -54,6 +55,8 @@ final class GroupWriter: Sendable {
     private let epoch: String
     private let didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
     private let state = Mutex(State())
+    /// Where callers are answered and events handed over while the next transaction runs.
+    private let answers = DispatchQueue(label: "belfry.answers")
     /// Requests in one transaction at most.
     private let groupSize = 512
 
@@ -93,7 +96,7 @@ final class GroupWriter: Sendable {
         await withCheckedContinuation { continuation in
             pool.asyncWriteWithoutTransaction { db in
                 self.drain(db)
-                continuation.resume()
+                self.answers.sync { continuation.resume() }
             }
         }
     }
@@ -128,9 +131,26 @@ final class GroupWriter: Sendable {
             for request in group { request.answer(failure) }
             return
         }
-        state.withLock { $0.running = transaction.running }
-        for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
-        if !transaction.events.isEmpty { didCommitEvents?(transaction.events) }
+        let isBusy = state.withLock { state in
+            state.running = transaction.running
+            return !state.waiting.isEmpty
+        }
+        announce(group, outcomes, transaction.events, isBusy: isBusy)
+    }
+
+    /// In the order of commits; on this thread when nothing else waits for it, which saves an idle hub the
+    /// way to another one.
+    private func announce(
+        _ group: [Request],
+        _ outcomes: [(any Error)?],
+        _ events: [EventRecord],
+        isBusy: Bool
+    ) {
+        let work: @Sendable () -> Void = { [didCommitEvents] in
+            for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
+            if !events.isEmpty { didCommitEvents?(events) }
+        }
+        if isBusy { answers.async(execute: work) } else { answers.sync(execute: work) }
     }
 
     /// Runs every request of a group in a transaction that is left open.
