@@ -17,6 +17,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -73,7 +74,7 @@ let package = Package(
             ],
             swiftSettings: swift
         ),
-        .target(name: "BelfrySQLite", dependencies: ["BelfryCore", grdb], swiftSettings: swift),
+        .target(name: "BelfrySQLite", dependencies: ["BelfryCore", grdb, sqlite], swiftSettings: swift),
         .target(name: "BelfryTesting", dependencies: ["BelfryCore", "BelfryService"], swiftSettings: swift),
         .target(
             name: "BelfryPlugins",
@@ -246,7 +247,7 @@ let package = Package(
             dependencies: [
                 "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
                 "BelfryService",
-                lifecycle, logging,
+                grdb, lifecycle, logging,
             ],
             path: "Tests/Benchmarks/Program",
             swiftSettings: swift

@@ -45,7 +45,8 @@ public struct Lane: Hashable, Sendable, CustomStringConvertible {
     /// The lane as stores keep it: `group/feature`, with the needs after a space. A group's name has no
     /// `/`, a feature's no space (see ``NewTask/validate()``).
     public var description: String {
-        needs.isDefault ? "\(group)/\(featureID)" : "\(group)/\(featureID) \(needs.text)"
+        let name = group + "/" + featureID
+        return needs.isDefault ? name : name + " " + needs.text
     }
 
     /// Reads ``description``.

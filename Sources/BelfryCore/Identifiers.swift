@@ -1,6 +1,14 @@
 // Names of things: tasks, batches, workers. Ids are UUIDs whose first 48 bits are the time, so
 // that ids made by any client sort by age and index well.
 
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// The id of a task: a UUID in lower case, version 7 (RFC 9562) when Belfry makes it.
 ///
 /// A client may make the id itself, so that a submission whose answer got lost can be sent
@@ -54,7 +62,8 @@ public struct IDGenerator: Sendable {
 
     /// Ids from the system's random numbers.
     public init() {
-        randomBits = { UInt64.random(in: .min ... .max) }
+        let pool = RandomPool()
+        randomBits = { pool.next() }
     }
 
     public init(randomBits: @escaping @Sendable () -> UInt64) {
@@ -82,6 +91,26 @@ public struct IDGenerator: Sendable {
         let high = time << 16 | 0x7000 | (randomBits() & 0x0FFF)
         let low = 0x8000_0000_0000_0000 | (randomBits() & 0x3FFF_FFFF_FFFF_FFFF)
         return UUIDText.format(high: high, low: low)
+    }
+}
+
+/// The system's random numbers, fetched by the page: asked one by one they cost a system call each.
+private final class RandomPool: Sendable {
+    private let words = Mutex<[UInt64]>([])
+
+    func next() -> UInt64 {
+        words.withLock { words in
+            if words.isEmpty { words = Self.fetch(32) }
+            return words.popLast() ?? .random(in: .min ... .max)
+        }
+    }
+
+    /// At most 32 words; none when the kernel will not give any.
+    private static func fetch(_ count: Int) -> [UInt64] {
+        [UInt64](unsafeUninitializedCapacity: count) { buffer, filled in
+            let size = count * MemoryLayout<UInt64>.size
+            filled = getentropy(buffer.baseAddress, size) == 0 ? count : 0
+        }
     }
 }
 

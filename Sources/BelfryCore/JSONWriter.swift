@@ -20,7 +20,7 @@ extension JSONValue {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func write(to bytes: inout [UInt8]) {
+    func write(to bytes: inout [UInt8]) {
         switch self {
         case .array(let items):
             bytes.append(UInt8(ascii: "["))
@@ -86,15 +86,33 @@ extension JSONValue {
     /// The shortest text that reads back as `value`; JSON has no infinities, so those become null.
     private static func number(_ value: Double) -> String {
         guard value.isFinite else { return "null" }
-        // Not "-0": it would read back as the integer 0, which is written "0".
-        if value == 0 { return "0" }
+        // Not "-0": it would read back as the integer 0, which is written "0". Whole numbers below 2^53 are
+        // written out either way, and faster as integers.
+        if value.magnitude < 9_007_199_254_740_992, let whole = Int64(exactly: value) { return String(whole) }
         let text = String(value)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 
-    private static func write(_ string: String, to bytes: inout [UInt8]) {
+    static func write(_ string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
+        var string = string
+        string.withUTF8 { utf8 in
+            // Nearly every text has nothing to escape and is copied as it is.
+            if utf8.contains(where: isEscaped) {
+                escape(utf8, to: &bytes)
+            } else {
+                bytes.append(contentsOf: utf8)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private static func escape(_ utf8: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
+        for byte in utf8 {
             switch byte {
             case UInt8(ascii: "\""): bytes.append(contentsOf: #"\""#.utf8)
             case UInt8(ascii: "\\"): bytes.append(contentsOf: #"\\"#.utf8)
@@ -108,7 +126,6 @@ extension JSONValue {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     private static let hexDigits = Array("0123456789abcdef".utf8)

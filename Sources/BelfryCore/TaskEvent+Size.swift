@@ -7,8 +7,8 @@ extension TaskEvent {
     /// An event that fits is written whole. The limits of one that does not add up to less than
     /// the size: about 600 bytes of fixed fields, 1,900 of task or batch, 1,400 of result or error.
     var line: [UInt8] {
-        let whole = json.encoded
-        return whole.count <= Self.maxSize ? whole : shortened.json.encoded
+        let whole = encoded()
+        return whole.count <= Self.maxSize ? whole : shortened.encoded()
     }
 
     private var shortened: TaskEvent {

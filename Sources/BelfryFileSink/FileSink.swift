@@ -144,6 +144,7 @@ public final class FileSink: Sink {
     /// The batch's lines that are not in the file yet.
     private func lines(_ batch: SinkBatch, after last: EventCursor?) -> [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(batch.events.reduce(256) { $0 + $1.json.count + 1 })
         if let gap = batch.gap { bytes += gap.json.encoded + [0x0A] }
         for record in batch.events {
             if let last, last.epoch == record.cursor.epoch, record.position <= last.position { continue }
@@ -154,10 +155,11 @@ public final class FileSink: Sink {
     }
 
     private func note(_ batch: SinkBatch, in state: inout State) {
-        let cursors =
-            (batch.gap.map { [EventCursor(epoch: $0.epoch, position: $0.to)] } ?? [])
-            + batch.events.map(\.cursor)
-        guard let first = cursors.first, let last = cursors.last else { return }
+        let gap = batch.gap.map { EventCursor(epoch: $0.epoch, position: $0.to) }
+        guard let first = gap ?? batch.events.first?.cursor, let last = batch.events.last?.cursor ?? gap
+        else {
+            return
+        }
         if state.firstTime == nil { state.firstTime = clock.now }
         state.first = state.first ?? first.position
         if let old = state.last, old.epoch == last.epoch, old.position >= last.position { return }

@@ -2,22 +2,53 @@
 // sync then serves hundreds of callers, and each of them still gets its own answer.
 
 import BelfryCore
+import Dispatch
 import GRDB
 import Synchronization
 
 /// Runs write requests on the database's writer, many to a transaction.
 final class GroupWriter: Sendable {
-    private struct Request: Sendable {
-        /// Does the work within the request's savepoint.
-        let run: @Sendable (StoreTransaction) throws -> Void
+    /// Work that waits for its turn and for the commit.
+    private class Request: @unchecked Sendable {
+        /// May be called again after a rollback: the last call counts.
+        func run(_ transaction: StoreTransaction) throws {}
         /// Answers the caller: nil after a commit.
-        let answer: @Sendable ((any Error)?) -> Void
+        func answer(_ error: (any Error)?) {}
+    }
+
+    /// Not checked: whoever submits it lets go of it, and then only the writer's queue has it.
+    private final class WriteRequest<Value: Sendable>: Request, @unchecked Sendable {
+        private let body: @Sendable (StoreTransaction) throws -> Value
+        private let continuation: CheckedContinuation<Value, any Error>
+        private var value: Value?
+
+        init(
+            _ continuation: CheckedContinuation<Value, any Error>,
+            _ body: @escaping @Sendable (StoreTransaction) throws -> Value
+        ) {
+            self.continuation = continuation
+            self.body = body
+        }
+
+        override func run(_ transaction: StoreTransaction) throws { value = try body(transaction) }
+
+        override func answer(_ error: (any Error)?) {
+            if let error { return continuation.resume(throwing: error) }
+            if let value { continuation.resume(returning: value) }
+        }
     }
 
     private struct State {
         var waiting: [Request] = []
         var isDraining = false
         var isClosed = false
+        /// Taken by the transaction that is open, and put back after its commit.
+        var running = RunningTasks()
+
+        mutating func takeRunning() -> RunningTasks {
+            defer { running.forgetAll() }
+            return running
+        }
     }
 
     private let pool: DatabasePool
@@ -25,6 +56,8 @@ final class GroupWriter: Sendable {
     private let didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
     private let didCommit: (@Sendable (_ requests: Int, _ duration: Duration) -> Void)?
     private let state = Mutex(State())
+    /// Where callers are answered and events handed over while the next transaction runs.
+    private let answers = DispatchQueue(label: "belfry.answers")
     /// Requests in one transaction at most.
     private let groupSize = 512
 
@@ -46,27 +79,7 @@ final class GroupWriter: Sendable {
     func write<Value: Sendable>(_ body: @escaping @Sendable (StoreTransaction) throws -> Value) async throws
         -> Value
     {
-        try await withCheckedThrowingContinuation { continuation in
-            let result = Mutex<Value?>(nil)
-            let box = ResultBox(result)
-            submit(
-                Request(
-                    run: { transaction in
-                        let value = try body(transaction)
-                        box.value.withLock { $0 = value }
-                    },
-                    answer: { error in
-                        if let error { return continuation.resume(throwing: error) }
-                        if let value = box.value.withLock({ $0 }) { continuation.resume(returning: value) }
-                    }
-                )
-            )
-        }
-    }
-
-    private final class ResultBox<Value: Sendable>: Sendable {
-        let value: Mutex<Value?>
-        init(_ value: consuming Mutex<Value?>) { self.value = value }
+        try await withCheckedThrowingContinuation { submit(WriteRequest($0, body)) }
     }
 
     private func submit(_ request: Request) {
@@ -90,7 +103,7 @@ final class GroupWriter: Sendable {
         await withCheckedContinuation { continuation in
             pool.asyncWriteWithoutTransaction { db in
                 self.drain(db)
-                continuation.resume()
+                self.answers.sync { continuation.resume() }
             }
         }
     }
@@ -110,23 +123,12 @@ final class GroupWriter: Sendable {
 
     private func commit(_ group: [Request], in db: Database) {
         var outcomes = [(any Error)?](repeating: nil, count: group.count)
-        var events: [EventRecord] = []
         // A measurement of the disk, which decides nothing: no injected clock would know it.
         let start = ContinuousClock.now
+        let transaction: StoreTransaction
         do {
-            try db.beginTransaction(.immediate)
-            let transaction = try StoreTransaction(db, epoch: epoch)
-            for (index, request) in group.enumerated() {
-                do { try transaction.savepoint { try request.run(transaction) } } catch {
-                    outcomes[index] = StoreErrors.translated(error)
-                    // A full disk may have ended the whole transaction: then nothing of it is left.
-                    guard db.isInsideTransaction else { throw error }
-                }
-            }
-            try transaction.finish()
-            events = transaction.events
+            transaction = try run(group, in: db, &outcomes)
         } catch {
-            rollBack(db)
             let failure = StoreErrors.translated(error)
             for (index, request) in group.enumerated() { request.answer(outcomes[index] ?? failure) }
             return
@@ -139,8 +141,70 @@ final class GroupWriter: Sendable {
             return
         }
         didCommit?(group.count, start.duration(to: .now))
-        for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
-        if !events.isEmpty { didCommitEvents?(events) }
+        let isBusy = state.withLock { state in
+            state.running = transaction.running
+            return !state.waiting.isEmpty
+        }
+        announce(group, outcomes, transaction.events, isBusy: isBusy)
+    }
+
+    /// In the order of commits; on this thread when nothing else waits for it, which saves an idle hub the
+    /// way to another one.
+    private func announce(
+        _ group: [Request],
+        _ outcomes: [(any Error)?],
+        _ events: [EventRecord],
+        isBusy: Bool
+    ) {
+        let work: @Sendable () -> Void = { [didCommitEvents] in
+            for (index, request) in group.enumerated() { request.answer(outcomes[index]) }
+            if !events.isEmpty { didCommitEvents?(events) }
+        }
+        if isBusy { answers.async(execute: work) } else { answers.sync(execute: work) }
+    }
+
+    /// Runs every request of a group in a transaction that is left open.
+    ///
+    /// What can be refused is refused before anything is written, nearly always: so a savepoint for each
+    /// request is only made when one has failed in the middle, and then the whole group is run again.
+    private func run(_ group: [Request], in db: Database, _ outcomes: inout [(any Error)?]) throws
+        -> StoreTransaction
+    {
+        do {
+            return try run(group, in: db, &outcomes) { try $0.run($1) }
+        } catch is StoreTransaction.NeedsSavepoint {
+            return try run(group, in: db, &outcomes) { try $0.savepoint($1) }
+        }
+    }
+
+    private func run(
+        _ group: [Request],
+        in db: Database,
+        _ outcomes: inout [(any Error)?],
+        each run: (StoreTransaction, () throws -> Void) throws -> Void
+    ) throws -> StoreTransaction {
+        do {
+            try db.beginTransaction(.immediate)
+            let transaction = try StoreTransaction(
+                db,
+                epoch: epoch,
+                running: state.withLock { $0.takeRunning() }
+            )
+            for (index, request) in group.enumerated() {
+                outcomes[index] = nil
+                do { try run(transaction) { try request.run(transaction) } } catch {
+                    if error is StoreTransaction.NeedsSavepoint { throw error }
+                    outcomes[index] = StoreErrors.translated(error)
+                    // A full disk may have ended the whole transaction: then nothing of it is left.
+                    guard db.isInsideTransaction else { throw error }
+                }
+            }
+            try transaction.finish()
+            return transaction
+        } catch {
+            rollBack(db)
+            throw error
+        }
     }
 
     private func rollBack(_ db: Database) {

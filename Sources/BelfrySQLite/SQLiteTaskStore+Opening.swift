@@ -53,6 +53,8 @@ extension SQLiteTaskStore {
         // because without it a commit is not durable when it returns.
         let level = try pool.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = FULL")
+            // 16 MiB of log: under load the same pages are written again and again, and come to the file once.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
             return try Int.fetchOne(db, sql: "PRAGMA synchronous")
         }
         guard level == 2 else {

@@ -202,13 +202,17 @@ extension SQLiteTaskStore {
     public func events(after position: Int64, limit: Int) async throws -> EventPage {
         let epoch = epoch
         return try await read { db in
-            let statement = try db.cachedStatement(
-                sql:
-                    "SELECT position, kind, task_id, json FROM events WHERE position > ? ORDER BY position LIMIT ?"
+            let statement = try HotStatement(
+                db,
+                "SELECT position, kind, task_id, json FROM events WHERE position > ? ORDER BY position LIMIT ?"
             )
-            let events = try Row.fetchAll(statement, arguments: [position, limit]).map {
-                Self.record($0, epoch)
-            }
+            let events = try statement.all(
+                { row in
+                    row.add(position)
+                    row.add(limit)
+                },
+                { Self.record($0, epoch) }
+            )
             let newest = Int64(try Self.counter("position", db))
             return EventPage(
                 epoch: epoch,
@@ -222,23 +226,26 @@ extension SQLiteTaskStore {
     public func events(of id: TaskID, limit: Int) async throws -> [EventRecord] {
         let epoch = epoch
         return try await read { db in
-            let statement = try db.cachedStatement(
-                sql: """
-                    SELECT position, kind, task_id, json FROM events WHERE task_id = ? ORDER BY position DESC LIMIT ?
-                    """
+            let statement = try HotStatement(
+                db,
+                "SELECT position, kind, task_id, json FROM events WHERE task_id = ? ORDER BY position DESC LIMIT ?"
             )
-            return try Row.fetchAll(statement, arguments: [id.rawValue, limit]).map { Self.record($0, epoch) }
-                .reversed()
+            return try statement.all(
+                { row in
+                    row.add(id.rawValue)
+                    row.add(limit)
+                },
+                { Self.record($0, epoch) }
+            ).reversed()
         }
     }
 
-    private static func record(_ row: Row, _ epoch: String) -> EventRecord {
-        let json = (try? row.withUnsafeData(atIndex: 3) { $0.map { Array($0) } }) ?? []
-        return EventRecord(
-            cursor: EventCursor(epoch: epoch, position: row[0]),
-            kind: TaskEvent.Kind(rawValue: row[1]) ?? .added,
-            taskID: (row[2] as String?).map(TaskID.init(stored:)),
-            json: json
+    private static func record(_ row: Columns, _ epoch: String) -> EventRecord {
+        EventRecord(
+            cursor: EventCursor(epoch: epoch, position: row.int(0)),
+            kind: TaskEvent.Kind(rawValue: row.text(1)) ?? .added,
+            taskID: row.optionalText(2).map(TaskID.init(stored:)),
+            json: Array(row.bytes(3))
         )
     }
 

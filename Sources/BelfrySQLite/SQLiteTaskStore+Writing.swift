@@ -28,6 +28,7 @@ extension SQLiteTaskStore {
                     """
             )
             return try claims.filter { claim in
+                store.running.forget(claim.taskID)
                 try update.execute(arguments: [
                     lease.bootID, lease.expiresAt.wholeMilliseconds, claim.taskID.rawValue, claim.fence,
                 ])
@@ -46,6 +47,7 @@ extension SQLiteTaskStore {
                     """
             )
             return try values.filter { value in
+                store.running.forget(value.claim.taskID)
                 try update.execute(arguments: [
                     value.percent, value.message?.free, now.milliseconds, value.claim.taskID.rawValue,
                     value.claim.fence,

@@ -19,7 +19,7 @@ public final class SQLiteTaskStore: TaskStore {
         /// Makes the log's epoch. Defaults to the system's randomness.
         public var ids = IDGenerator()
         /// Called after each commit with the events that it wrote, in the order of the log. It must not
-        /// wait: the next commit waits for it. Defaults to nothing.
+        /// wait: those who wait for later commits are answered after it. Defaults to nothing.
         public var didCommitEvents: (@Sendable ([EventRecord]) -> Void)?
         /// Called after each commit with how many requests it carried and how long it took, its sync
         /// included. It must not wait. Defaults to nothing.

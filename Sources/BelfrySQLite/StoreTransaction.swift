@@ -3,6 +3,7 @@
 
 import BelfryCore
 import GRDB
+import GRDBSQLite
 
 /// Used on the writer's queue only, by one request at a time.
 final class StoreTransaction {
@@ -11,7 +12,11 @@ final class StoreTransaction {
     /// What was written so far.
     private(set) var events: [EventRecord] = []
     var counters: Counters
+    var running: RunningTasks
     private let savedCounters: Counters
+    private var prepared = [HotStatement?](repeating: nil, count: Hot.allCases.count)
+    /// The private columns of those candidates that have any.
+    private var privates: [Int64: (context: String?, checkpoint: String?)] = [:]
 
     struct Counters: Equatable {
         var position: Int64
@@ -19,15 +24,81 @@ final class StoreTransaction {
         var statuses: [TaskStatus: Int] = [:]
     }
 
-    init(_ db: Database, epoch: String) throws {
+    init(_ db: Database, epoch: String, running: RunningTasks) throws {
         self.db = db
         self.epoch = epoch
-        let read = try db.cachedStatement(sql: "SELECT value FROM counters WHERE name = ?")
+        self.running = running
+        let read = try HotStatement(db, "SELECT value FROM counters WHERE name = ?")
         counters = Counters(
-            position: try Int64.fetchOne(read, arguments: ["position"]) ?? 0,
-            number: try Int64.fetchOne(read, arguments: ["number"]) ?? 0
+            position: try read.first({ $0.add("position") }, { $0.int(0) }) ?? 0,
+            number: try read.first({ $0.add("number") }, { $0.int(0) }) ?? 0
         )
         savedCounters = counters
+    }
+
+    /// What runs for every task.
+    private enum Hot: Int, CaseIterable {
+        case insert, claim, complete, find, candidates, dependants, wakeDue, attempt, event
+
+        var sql: String {
+            switch self {
+            case .insert: TaskRow.insertion
+            case .claim: TaskRow.claim
+            case .complete: TaskRow.completion
+            case .find: "SELECT \(TaskRow.columns) FROM tasks WHERE id = ?"
+            case .candidates:
+                """
+                SELECT \(TaskRow.columns), context, checkpoint FROM tasks INDEXED BY tasks_claimable
+                WHERE lane = ? AND status = 'pending' AND ready = 1
+                    AND (not_before IS NULL OR not_before <= ?) AND (deadline IS NULL OR deadline > ?)
+                ORDER BY priority DESC, turn, number LIMIT ?
+                """
+            case .dependants:
+                """
+                SELECT task_number FROM dependencies INDEXED BY dependencies_by_target
+                WHERE depends_on = ? AND satisfied = 0 ORDER BY task_number
+                """
+            case .wakeDue:
+                """
+                UPDATE tasks INDEXED BY tasks_waiting SET ready = 1
+                WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
+                """
+            case .attempt:
+                """
+                INSERT OR REPLACE INTO attempts (task_number, number, fence, owner, started_at, finished_at,
+                    outcome, error)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """
+            case .event: "INSERT INTO events (position, time, kind, task_id, json) VALUES (?, ?, ?, ?, ?)"
+            }
+        }
+    }
+
+    private func hot(_ hot: Hot) throws -> HotStatement {
+        if let statement = prepared[hot.rawValue] { return statement }
+        let statement = try HotStatement(db, hot.sql)
+        prepared[hot.rawValue] = statement
+        return statement
+    }
+
+    /// Runs one request.
+    ///
+    /// - Throws: ``NeedsSavepoint`` when it failed after it had written something: the transaction is of no
+    ///   use then. A request that fails before has changed nothing.
+    func run(_ body: () throws -> Void) throws {
+        let before = counters
+        let written = sqlite3_total_changes(db.sqliteConnection)
+        do { try body() } catch {
+            guard db.isInsideTransaction, sqlite3_total_changes(db.sqliteConnection) == written else {
+                throw NeedsSavepoint(cause: error)
+            }
+            counters = before
+            throw error
+        }
+    }
+
+    struct NeedsSavepoint: Error {
+        var cause: any Error
     }
 
     /// Runs one request; what it wrote is undone when it throws.
@@ -37,6 +108,7 @@ final class StoreTransaction {
         try db.cachedStatement(sql: "SAVEPOINT request").execute()
         do { try body() } catch {
             counters = before
+            running.forgetAll()
             events.removeSubrange(written...)
             if db.isInsideTransaction {
                 try db.cachedStatement(sql: "ROLLBACK TO request").execute()
@@ -60,22 +132,23 @@ final class StoreTransaction {
     }
 
     func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) throws {
-        let insert = try db.cachedStatement(
-            sql:
-                "INSERT INTO events (position, time, kind, task_id, json) VALUES (?, ?, ?, ?, CAST(? AS BLOB))"
-        )
+        let insert = try hot(.event)
         for draft in drafts {
             counters.position += 1
-            let event = TaskEvent(
-                cursor: EventCursor(epoch: epoch, position: counters.position),
-                time: now,
-                draft: draft
+            let record = EventRecord(
+                TaskEvent(
+                    cursor: EventCursor(epoch: epoch, position: counters.position),
+                    time: now,
+                    draft: draft
+                )
             )
-            let record = EventRecord(event)
-            try insert.execute(arguments: [
-                record.position, now.milliseconds, record.kind.rawValue, record.taskID?.rawValue,
-                String(decoding: record.json, as: UTF8.self),
-            ])
+            try insert.run { row in
+                row.add(record.position)
+                row.add(now.milliseconds)
+                row.add(record.kind.rawValue)
+                row.add(record.taskID?.rawValue)
+                row.add(blob: record.json)
+            }
             events.append(record)
         }
     }
@@ -103,7 +176,8 @@ final class StoreTransaction {
 
 extension StoreTransaction: TaskTransaction {
     func stored(_ id: TaskID) throws -> BackgroundTask? {
-        try TaskRow.fetch(db, where: "id = ?", [id.rawValue])
+        if let task = running[id] { return task }
+        return try hot(.find).first({ $0.add(id.rawValue) }, TaskRow.task)
     }
 
     func stored(userID: String, idempotencyKey: String) throws -> BackgroundTask? {
@@ -174,7 +248,7 @@ extension StoreTransaction: TaskTransaction {
         after dependencies: [(number: Int64, isSatisfied: Bool)],
         at now: Timestamp
     ) throws {
-        try TaskRow.insert(task, context: context, in: db, at: now)
+        try hot(.insert).run { TaskRow.bind(task, context: context, to: &$0, at: now) }
         counters.statuses[.pending, default: 0] += 1
         for (place, dependency) in dependencies.enumerated() {
             try db.cachedStatement(
@@ -198,10 +272,11 @@ extension StoreTransaction: TaskTransaction {
     func write(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) throws {
         let after = transition.task
         switch (before.status, after.status) {
-        case (.pending, .processing): try TaskRow.updateClaimed(after, in: db)
-        case (.processing, .completed): try TaskRow.updateCompleted(after, in: db)
+        case (.pending, .processing): try hot(.claim).run { TaskRow.bindClaimed(after, to: &$0) }
+        case (.processing, .completed): try hot(.complete).run { TaskRow.bindCompleted(after, to: &$0) }
         default: try TaskRow.update(after, in: db, at: now)
         }
+        if before.status == .processing || after.status == .processing { running.note(after) }
         if case .closed(let outcome, let failure) = transition.attempt {
             try writeAttempt(of: before, outcome, failure, at: now)
         }
@@ -219,16 +294,16 @@ extension StoreTransaction: TaskTransaction {
         _ failure: TaskFailure?,
         at now: Timestamp
     ) throws {
-        try db.cachedStatement(
-            sql: """
-                INSERT OR REPLACE INTO attempts (task_number, number, fence, owner, started_at, finished_at, outcome,
-                    error)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            task.number, task.attempt, task.fence, task.owner?.rawValue ?? "",
-            (task.startedAt ?? now).milliseconds, now.milliseconds, outcome.rawValue, failure?.json.text,
-        ])
+        try hot(.attempt).run { row in
+            row.add(task.number)
+            row.add(task.attempt)
+            row.add(task.fence)
+            row.add(task.owner?.rawValue ?? "")
+            row.add((task.startedAt ?? now).milliseconds)
+            row.add(now.milliseconds)
+            row.add(outcome.rawValue)
+            row.add(failure?.json.text)
+        }
     }
 
     private func countInBatch(_ task: BackgroundTask, was status: TaskStatus, at now: Timestamp) throws {
@@ -256,13 +331,7 @@ extension StoreTransaction: TaskTransaction {
     }
 
     func dependants(of task: BackgroundTask) throws -> [BackgroundTask] {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT task_number FROM dependencies INDEXED BY dependencies_by_target
-                WHERE depends_on = ? AND satisfied = 0 ORDER BY task_number
-                """
-        )
-        return try Int64.fetchAll(statement, arguments: [task.number]).compactMap {
+        try hot(.dependants).all({ $0.add(task.number) }, { $0.int(0) }).compactMap {
             try TaskRow.fetch(db, where: "number = ?", [$0])
         }
     }
@@ -274,34 +343,32 @@ extension StoreTransaction: TaskTransaction {
     }
 
     func wakeDue(at now: Timestamp) throws {
-        try db.cachedStatement(
-            sql: """
-                UPDATE tasks INDEXED BY tasks_waiting SET ready = 1
-                WHERE status = 'pending' AND ready = 0 AND hold_count = 0 AND not_before <= ?
-                """
-        ).execute(arguments: [now.milliseconds])
+        try hot(.wakeDue).run { $0.add(now.milliseconds) }
     }
 
     func candidates(in lane: Lane, limit: Int, at now: Timestamp) throws -> [BackgroundTask] {
-        try TaskRow.fetchAll(
-            db,
-            """
-            INDEXED BY tasks_claimable WHERE lane = ? AND status = 'pending' AND ready = 1
-                AND (not_before IS NULL OR not_before <= ?) AND (deadline IS NULL OR deadline > ?)
-            ORDER BY priority DESC, turn, number LIMIT ?
-            """,
-            [lane.description, now.milliseconds, now.milliseconds, limit]
+        try hot(.candidates).all(
+            { row in
+                row.add(lane.description)
+                row.add(now.milliseconds)
+                row.add(now.milliseconds)
+                row.add(limit)
+            },
+            { row in
+                let task = try TaskRow.task(row)
+                let (context, checkpoint) = (row.optionalText(40), row.optionalText(41))
+                if context != nil || checkpoint != nil { privates[task.number] = (context, checkpoint) }
+                return task
+            }
         )
     }
 
     func claimed(_ task: BackgroundTask) throws -> ClaimedTask {
-        let statement = try db.cachedStatement(sql: "SELECT context, checkpoint FROM tasks WHERE number = ?")
-        let rows = try Row.fetchCursor(statement, arguments: [task.number])
-        guard let row = try rows.next() else { return ClaimedTask(task: task) }
+        guard let (context, checkpoint) = privates[task.number] else { return ClaimedTask(task: task) }
         return ClaimedTask(
             task: task,
-            context: try TaskRow.json(row[0]).flatMap(SubmissionContext.init(stored:)),
-            checkpoint: try TaskRow.json(row[1])
+            context: try TaskRow.json(context).flatMap(SubmissionContext.init(stored:)),
+            checkpoint: try TaskRow.json(checkpoint)
         )
     }
 

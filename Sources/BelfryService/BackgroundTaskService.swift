@@ -100,7 +100,7 @@ public final class BackgroundTaskService: TaskControl {
         metrics?.added(added)
         let new = added.lazy.filter(\.isNew).map(\.task)
         worker.wake(
-            Set(new.map(\.lane)),
+            new.map(\.lane),
             isTimed: new.contains { $0.notBefore != nil || $0.deadline != nil }
         )
         // What a unique rule replaced may still run.

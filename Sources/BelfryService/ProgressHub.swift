@@ -13,8 +13,14 @@ final class ProgressHub: Sendable {
         var isUnpublished = true
     }
 
+    private struct Running {
+        let attempt: RunningAttempt
+        /// What was last published.
+        var percent: Double
+    }
+
     private struct State {
-        var running: [TaskID: ClaimedTask] = [:]
+        var running: [TaskID: Running] = [:]
         var changed: [TaskID: Value] = [:]
     }
 
@@ -36,7 +42,9 @@ final class ProgressHub: Sendable {
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    func begin(_ task: ClaimedTask) { state.withLock { $0.running[task.task.id] = task } }
+    func begin(_ attempt: RunningAttempt) {
+        state.withLock { $0.running[attempt.id] = Running(attempt: attempt, percent: 0) }
+    }
 
     /// Nothing of the attempt is published after this.
     func end(_ id: TaskID) {
@@ -82,9 +90,10 @@ final class ProgressHub: Sendable {
             var updates: [ProgressUpdate] = []
             for (id, value) in state.changed where value.isUnpublished {
                 state.changed[id]?.isUnpublished = false
-                if let percent = value.percent { state.running[id]?.task.progress = percent }
-                guard let task = state.running[id]?.task else { continue }
-                let summary = TaskSummary(task)
+                if let percent = value.percent { state.running[id]?.percent = percent }
+                guard let running = state.running[id] else { continue }
+                var summary = TaskSummary(running.attempt.claimed.task)
+                summary.progress = running.percent
                 updates.append(
                     ProgressUpdate(task: summary, percent: value.percent, message: value.message, time: now)
                 )
@@ -100,7 +109,11 @@ final class ProgressHub: Sendable {
             defer { state.changed = state.changed.filter { $0.value.isUnpublished } }
             return state.changed.compactMap { id, value in
                 state.running[id].map {
-                    ProgressValue(claim: $0.claim, percent: value.percent, message: value.message)
+                    ProgressValue(
+                        claim: $0.attempt.claimed.claim,
+                        percent: value.percent,
+                        message: value.message
+                    )
                 }
             }
         }

@@ -110,7 +110,7 @@ public final class TaskFiles: Sendable {
 
     /// The log of an attempt that begins.
     func makeLog(of id: TaskID, attempt: Int) -> AttemptLog {
-        AttemptLog(path: logPath(of: id, attempt: attempt), limit: logLimit) { [self] in wake(id) }
+        AttemptLog(of: id, attempt: attempt, in: self)
     }
 
     /// A signal whenever the log of `id` may have grown or its attempt has ended.
@@ -143,16 +143,18 @@ final class AttemptLog: Sendable {
         var isClosed = false
     }
 
-    private let path: String
-    private let limit: Int
-    private let onGrowth: @Sendable () -> Void
+    private let id: TaskID
+    private let attempt: Int
+    private let files: TaskFiles
     private let state = Mutex(State())
 
-    init(path: String, limit: Int, onGrowth: @escaping @Sendable () -> Void) {
-        self.path = path
-        self.limit = limit
-        self.onGrowth = onGrowth
+    init(of id: TaskID, attempt: Int, in files: TaskFiles) {
+        self.id = id
+        self.attempt = attempt
+        self.files = files
     }
+
+    private var limit: Int { files.logLimit }
 
     /// Appends, up to the bound; a log that cannot be written loses bytes, never the attempt.
     func append(_ bytes: [UInt8]) {
@@ -166,20 +168,21 @@ final class AttemptLog: Sendable {
             }
             return true
         }
-        if grew { onGrowth() }
+        if grew { files.wake(id) }
     }
 
+    /// The end of the attempt says so to who follows the log.
     func close() {
         state.withLock { state in
             if state.descriptor >= 0 { Glibc.close(state.descriptor) }
             state.descriptor = -1
             state.isClosed = true
         }
-        onGrowth()
     }
 
     private func open(_ state: inout State) -> Bool {
         if state.descriptor < 0 {
+            let path = files.logPath(of: id, attempt: attempt)
             state.descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)
         }
         return state.descriptor >= 0

@@ -7,49 +7,38 @@ import Synchronization
 
 extension TaskWorker {
     /// Runs the attempt and reports its outcome. Never throws: every end is an outcome.
-    func runAttempt(
-        _ claimed: ClaimedTask,
-        devices: [String: String],
-        stops: AsyncStream<StopReason>
-    ) async {
+    func run(_ attempt: RunningAttempt) async {
+        let claimed = attempt.claimed
         await observed(claimed) { span in
-            let outcome = await processed(claimed, span) {
-                await self.outcome(of: claimed, devices: devices, stops: stops)
-            }
-            progress.end(claimed.task.id)
-            await checkpoints.end(claimed.task.id)
+            let outcome = await processed(claimed, span) { await self.outcome(of: attempt) }
+            progress.end(attempt.id)
+            await checkpoints.end(attempt.id)
             if let outcome {
                 await settle(Settlement(claim: claimed.claim, outcome: outcome), of: claimed)
             }
-            files.wake(claimed.task.id)
+            files.wake(attempt.id)
         }
     }
 
     /// - Returns: nil when the lease was lost: there is nothing that may be written.
-    private func outcome(
-        of claimed: ClaimedTask,
-        devices: [String: String],
-        stops: AsyncStream<StopReason>
-    ) async -> Settlement.Outcome? {
-        let task = claimed.task
+    private func outcome(of attempt: RunningAttempt) async -> Settlement.Outcome? {
+        let (claim, task) = (attempt.claimed.claim, attempt.claimed.task)
         // The plugin was removed between claim and start: given back until it is there again.
         guard let feature = features[task.featureID] else { return .interrupted }
-        let policy = task.options.retry ?? feature.descriptor.retry
+        let descriptor = feature.descriptor
+        let policy = task.options.retry ?? descriptor.retry
         let log = files.makeLog(of: task.id, attempt: task.attempt)
         defer { log.close() }
         do {
-            let params = try await params(of: claimed, for: feature)
+            let params = try await params(of: attempt.claimed, for: feature)
             let signs = SignsOfLife()
-            var context = try makeContext(claimed, feature: feature, log: log, signs: signs)
-            context.deviceEnvironment = devices
+            let context = try makeContext(attempt, descriptor, log: log, signs: signs)
             let bounds = AttemptBounds(task, context.timeouts, feature: feature, signs: signs, clocks: clocks)
-            let end = await withStops(stops, bounds) { [context] in try await feature.process(params, context)
+            let end = await attempt.stop.run(bounds) { try await feature.process(params, context) }
+            if descriptor.makesFiles {
+                if case .failure = end.result { files.removeOutput(of: claim) }
+                files.removeEmptyOutput(of: claim)
             }
-            if case .success = end.result {
-            } else if feature.descriptor.makesFiles {
-                files.removeOutput(of: claimed.claim)
-            }
-            if feature.descriptor.makesFiles { files.removeEmptyOutput(of: claimed.claim) }
             return outcome(of: end, policy: policy, attempt: Self.counted(task, policy))
         } catch {
             return outcome(
@@ -76,33 +65,33 @@ extension TaskWorker {
     }
 
     private func makeContext(
-        _ claimed: ClaimedTask,
-        feature: any Feature,
+        _ attempt: RunningAttempt,
+        _ descriptor: FeatureDescriptor,
         log: AttemptLog,
         signs: SignsOfLife
     ) throws -> FeatureContext {
-        let task = claimed.task
+        let (claim, task) = (attempt.claimed.claim, attempt.claimed.task)
         var context = FeatureContext(
             taskID: task.id,
             number: task.number,
             featureID: task.featureID,
             attempt: task.attempt,
             fence: task.fence,
-            outputDirectory: feature.descriptor.makesFiles
-                ? try files.makeOutputDirectory(of: claimed.claim) : "",
-            submission: claimed.context,
+            outputDirectory: descriptor.makesFiles ? try files.makeOutputDirectory(of: claim) : "",
+            submission: attempt.claimed.context,
             onProgress: { [progress] percent, message in
                 signs.show()
-                progress.report(task.id, percent: percent, message: message)
+                progress.report(claim.taskID, percent: percent, message: message)
             },
             onLog: { log.append($0) },
             onCheckpoint: { [checkpoints] in
                 signs.show()
-                checkpoints.note($0, of: claimed.claim)
+                checkpoints.note($0, of: claim)
             }
         )
-        context.checkpoint = claimed.checkpoint
-        let own = feature.descriptor.timeouts
+        context.checkpoint = attempt.claimed.checkpoint
+        context.deviceEnvironment = attempt.environment
+        let own = descriptor.timeouts
         context.timeouts = TaskTimeouts(
             attempt: task.options.timeouts.attempt ?? own.attempt,
             idle: task.options.timeouts.idle ?? own.idle
@@ -114,42 +103,6 @@ extension TaskWorker {
         var result: Result<TaskResult, any Error>
         /// Why it was told to stop, if it was.
         var reason: StopReason?
-    }
-
-    /// Runs `work`, cancelling it when a reason to stop arrives.
-    private func withStops(
-        _ stops: AsyncStream<StopReason>,
-        _ bounds: AttemptBounds,
-        _ work: @escaping @Sendable () async throws -> TaskResult
-    ) async -> End {
-        await withTaskGroup(of: End?.self) { group in
-            group.addTask {
-                do { return End(result: .success(try await work())) } catch {
-                    return End(result: .failure(error))
-                }
-            }
-            group.addTask {
-                for await stop in stops {
-                    return End(result: .failure(CancellationError()), reason: stop)
-                }
-                return nil
-            }
-            for wait in bounds.waits {
-                group.addTask {
-                    guard let failure = await wait() else { return nil }
-                    return End(result: .failure(CancellationError()), reason: .timedOut(failure))
-                }
-            }
-            var end = await group.next() ?? nil
-            if let stop = end?.reason {
-                group.cancelAll()
-                // The feature's own end is the one that has no reason; it may take its time.
-                while let next = await group.next() { if let next, next.reason == nil { end = next } }
-                end?.reason = stop
-            }
-            group.cancelAll()
-            return end ?? End(result: .failure(CancellationError()), reason: .shutdown)
-        }
     }
 
     /// What the store is told. Success counts even when it came after the word to stop.

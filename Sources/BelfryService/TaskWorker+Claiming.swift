@@ -66,28 +66,32 @@ extension TaskWorker {
             if let limit = groups[lane.group].slots { request.groups[lane.group] = limit }
         }
         for running in state.running.values {
-            let task = running.claimed.task
-            request.features[task.featureID]? -= 1
-            request.groups[task.group]? -= task.needs.slots
-            for (name, amount) in task.needs.resources { request.resources[name]? -= amount }
+            let needs = running.claimed.task.needs
+            request.features[running.claimed.task.featureID]? -= 1
+            request.groups[running.claimed.task.group]? -= needs.slots
+            for (name, amount) in needs.resources { request.resources[name]? -= amount }
         }
     }
 
     private func start(_ claimed: ClaimedTask, in group: inout DiscardingTaskGroup) {
-        let (stops, stop) = AsyncStream.makeStream(of: StopReason.self, bufferingPolicy: .bufferingOldest(1))
-        let (devices, keepsLeases) = state.withLock { state in
-            let taken = state.devices.take(claimed.task.needs)
-            state.running[claimed.task.id] = Running(claimed: claimed, stop: stop, devices: taken)
+        let (attempt, keepsLeases) = state.withLock { state in
+            let devices = state.devices.take(claimed.task.needs)
+            let attempt = RunningAttempt(
+                claimed,
+                devices: devices,
+                environment: state.devices.environment(devices)
+            )
+            state.running[attempt.id] = attempt
             defer { state.keepsLeases = true }
-            return (state.devices.environment(taken), state.keepsLeases)
+            return (attempt, state.keepsLeases)
         }
         if !keepsLeases { timers.yield { await self.keepLeases() } }
-        progress.begin(claimed)
+        progress.begin(attempt)
         group.addTask {
-            await self.runAttempt(claimed, devices: devices, stops: stops)
+            await self.run(attempt)
             self.state.withLock { state in
-                guard let running = state.running.removeValue(forKey: claimed.task.id) else { return }
-                state.devices.giveBack(running.devices)
+                state.running[attempt.id] = nil
+                state.devices.giveBack(attempt.devices)
             }
             self.signal.yield()
         }

@@ -30,14 +30,8 @@ public final class TaskWorker: Service {
         case timedOut(TaskFailure)
     }
 
-    struct Running {
-        var claimed: ClaimedTask
-        var stop: AsyncStream<StopReason>.Continuation
-        var devices: [String: [String]]
-    }
-
     struct State {
-        var running: [TaskID: Running] = [:]
+        var running: [TaskID: RunningAttempt] = [:]
         var lanes: Set<Lane> = []
         var devices: DevicePool
         /// Tasks may wait for a time or have a deadline: the store is to be asked when.
@@ -123,7 +117,7 @@ public final class TaskWorker: Service {
 
     /// Stops the attempt that runs on `id`, if this worker has one.
     public func cancel(_ id: TaskID) {
-        state.withLock { $0.running[id]?.stop }?.yield(.cancelled)
+        state.withLock { $0.running[id]?.stop }?.stop(.cancelled)
     }
 
     /// Stops the attempts whose tasks were cancelled by a change to others, such as a unique rule.
@@ -195,7 +189,7 @@ public final class TaskWorker: Service {
                 expiresAt: clocks.lease.now + configuration.leaseTime
             )
             guard let lost = try? await store.extendLeases(claims, to: lease) else { continue }
-            for claim in lost { state.withLock { $0.running[claim.taskID]?.stop }?.yield(.leaseLost) }
+            for claim in lost { state.withLock { $0.running[claim.taskID]?.stop }?.stop(.leaseLost) }
         }
     }
 
@@ -214,7 +208,7 @@ public final class TaskWorker: Service {
             await group.next()
             group.cancelAll()
         }
-        for running in state.withLock({ Array($0.running.values) }) { running.stop.yield(.shutdown) }
+        for running in state.withLock({ Array($0.running.values) }) { running.stop.stop(.shutdown) }
     }
 
     private func waitUntilIdle() async {

@@ -127,7 +127,10 @@ struct TaskEventTests {
     @Test("each kind of event has its golden line")
     func goldenLines() throws {
         let golden = try Self.golden()
-        for (draft, line) in golden { #expect(event(draft).json.text == Self.prefix + line) }
+        for (draft, line) in golden {
+            #expect(event(draft).json.text == Self.prefix + line)
+            #expect(EventRecord(event(draft)).json == Array((Self.prefix + line).utf8))
+        }
         #expect(Set(golden.map(\.0.kind)) == Set(TaskEvent.Kind.allCases))
     }
 
@@ -150,12 +153,14 @@ struct TaskEventTests {
             new.labels = ["a", "b"]
             new.batchID = Example.batchID
             new.userID = "ada"
+            new.title = "a \"quoted\" \\ title\nof two lines"
         }
         let event = event(.init(.added, task: TaskSummary(task)))
         let fields =
             #""userId":"ada","origin":"org.gnome.Photos","notify":"none","labels":["a","b"],"#
             + #""batchId":"0198c0de-0000-7000-8000-000000000001","status":"pending""#
         #expect(event.json.text.contains(fields))
+        #expect(EventRecord(event).json == event.json.encoded)
         #expect(try TaskEvent(json: event.json) == event)
     }
 

@@ -1,0 +1,21 @@
+// The rows of running tasks, kept by the one process that owns the store: the end of an attempt needs the
+// whole row, and nobody else can have changed it since the claim.
+
+import BelfryCore
+
+/// Tasks that are `processing`, as the store has them. Used on the writer's queue only.
+///
+/// It may know less than the store, never something else: who changes a running task by SQL alone
+/// forgets it here, and a rollback forgets all.
+struct RunningTasks {
+    private var tasks: [TaskID: BackgroundTask] = [:]
+
+    subscript(id: TaskID) -> BackgroundTask? { tasks[id] }
+
+    mutating func note(_ task: BackgroundTask) {
+        if task.status == .processing { tasks[task.id] = task } else { forget(task.id) }
+    }
+
+    mutating func forget(_ id: TaskID) { tasks[id] = nil }
+    mutating func forgetAll() { tasks = [:] }
+}
