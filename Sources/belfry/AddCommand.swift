@@ -26,6 +26,12 @@ struct AddCommand: ParsableCommand {
         try Self.printName(of: answer)
     }
 
+    /// `add` without options, past the parser.
+    static func add(_ plain: PlainSubmission) throws {
+        let session = Session()
+        try printName(of: session.submit("POST", "/v1/tasks", body: .object(plain.submission(session))).answer)
+    }
+
     private func addChain(_ session: Session) throws {
         let body: JSONValue = ["tasks": .array(try options.chain(session))]
         let answer = try session.submit("POST", "/v1/batches", body: body).answer

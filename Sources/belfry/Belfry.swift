@@ -33,8 +33,10 @@ enum Main {
     static func main() {
         // A reader that goes away is told by EPIPE, in order: `belfry tail | head -1` ends quietly.
         signal(SIGPIPE, SIG_IGN)
-        let words = Terminator.spelledOut(Array(CommandLine.arguments.dropFirst()))
+        let typed = Array(CommandLine.arguments.dropFirst())
         do {
+            if let plain = PlainSubmission(typed) { return try AddCommand.add(plain) }
+            let words = Terminator.spelledOut(typed)
             if let hint = Synonyms.hint(for: words.first) { throw ValidationError(hint) }
             var command = try Belfry.parseAsRoot(words)
             try command.run()
