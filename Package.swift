@@ -217,6 +217,7 @@ let package = Package(
             dependencies: ["BelfryCore", "BelfryDesktop", "belfry-launch", "belfryd"],
             swiftSettings: swift
         ),
+        .testTarget(name: "CommandTests", dependencies: ["BelfryCore", "belfry"], swiftSettings: swift),
         .testTarget(
             name: "LaunchTests",
             dependencies: ["BelfryCore", "belfry-launch"],
