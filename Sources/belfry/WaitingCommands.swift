@@ -8,7 +8,9 @@ struct EditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edit",
         abstract: "Changes a pending task.",
-        usage: "belfry edit TASK [key=value …] [options]"
+        usage: "belfry edit TASK [key=value …] [options]",
+        discussion:
+            "What is not named stays as it is. --within counts from now; --need gpu=0 takes a need away."
     )
 
     @Argument(help: "A number, an id, or last.") var task: String
@@ -23,11 +25,18 @@ struct EditCommand: ParsableCommand {
         for argument in arguments where !argument.contains("=") {
             throw ValidationError("'\(argument)' is not of the form key=value.")
         }
+        guard !now || (settings.at == nil && settings.delay == nil) else {
+            throw ValidationError("Give either --now, or a time with --at or --delay.")
+        }
     }
 
     func run() throws {
         let session = Session()
         var body = try settings.members()
+        if let within = body["timeoutSeconds"]?.double {
+            body["timeoutSeconds"] = nil
+            body["deadline"] = .string(SystemWallClock().now.adding(.seconds(within)).description)
+        }
         body.set("title", title.map { .string($0) })
         if now { body["notBefore"] = .null }
         if !arguments.isEmpty { body["arguments"] = .array(arguments.map(SubmissionOptions.pair)) }
