@@ -93,6 +93,7 @@ extension ConfigurationReader {
             guard !devices.isEmpty, devices.allSatisfy({ !$0.isEmpty && !$0.contains(",") }) else {
                 throw error(key, "must name at least one device, without commas")
             }
+            guard Set(devices).count == devices.count else { throw error(key, "must name each device once") }
             return .devices(devices)
         }
         if let text = try? string(key) {
