@@ -2,6 +2,7 @@
 
 import BelfryCore
 import BelfryDesktop
+import BelfryService
 import FoundationEssentials
 import Testing
 
@@ -170,6 +171,7 @@ struct ConfigurationTests {
             ("[sinks.file]\npath = \"here\"\n", "absolute"), ("[environment]\nA = 1\n", "'environment.A'"),
             ("[worker]\nfairness = \"kind\"\n", "none, user or batch"),
             ("[worker]\ndisk_reserve_mb = -1\n", "'worker.disk_reserve_mb'"),
+            ("resources = 3\n", "'resources' must be a table"),
             ("[resources]\nGPU = 1\n", "'resources.GPU' is no name of a resource"),
             ("[resources]\nslots = 4\n", "is set by worker.concurrency"),
             ("[resources]\ngpu = []\n", "at least one device"),
