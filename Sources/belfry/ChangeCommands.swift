@@ -59,7 +59,7 @@ struct CancelCommand: ParsableCommand {
             return try Change.many("cancel", selection, "cancelled", isDryRun: dryRun)
         }
         try Change.each(selection.tasks) { session, name in
-            let answer = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
+            let answer = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
             return answer["status"]?.string == "processing" ? "is being cancelled" : "cancelled"
         }
     }

@@ -45,7 +45,7 @@ struct EditCommand: ParsableCommand {
         }
         let isCommand = try session.task(task).featureID == "shell"
         body["context"] = session.context(withEnvironment: isCommand).json
-        let answer = try session.client.send(
+        let answer = try session.ask(
             "PATCH",
             "/v1/tasks/\(URLText.encode(task))",
             body: .object(body)
@@ -67,7 +67,7 @@ struct MoveCommand: ParsableCommand {
     func run() throws {
         // The last to be moved is the first: so that they keep their order.
         try Change.each(try Session().names(tasks).reversed()) { session, name in
-            _ = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/front")
+            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/front")
             return "is next"
         }
     }
@@ -83,7 +83,7 @@ struct StashCommand: ParsableCommand {
 
     func run() throws {
         try Change.each(tasks) { session, name in
-            _ = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/stash")
+            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/stash")
             return "is put aside"
         }
     }

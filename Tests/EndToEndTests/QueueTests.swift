@@ -118,6 +118,21 @@ struct QueueTests {
         #expect(try await status("2", sandbox) == "completed")
     }
 
+    @Test("what waits can be changed while no hub runs, and none is started for it")
+    func withoutHub() async throws {
+        let sandbox = try Sandbox()
+        for _ in 1...3 { try await sandbox.belfry("add", "--stash", "--", "true") }
+        try await sandbox.belfry("stop")
+        #expect(try await sandbox.belfry("edit", "1", "--title", "renamed").output == "#1 is changed\n")
+        #expect(try await sandbox.belfry("move", "1").output == "#1 is next\n")
+        #expect(try await sandbox.belfry("stash", "2").status == 0)
+        #expect(try await sandbox.belfry("cancel", "3").output == "#3 cancelled\n")
+        #expect(try await sandbox.belfry("edit", "3", "--title", "late").status == 1)
+        let list = try await sandbox.belfry("list").output
+        #expect(list.contains("renamed  (put aside") && list.contains("◼ cancelled"), "\(list)")
+        #expect(sandbox.hubProcess == nil)
+    }
+
     // MARK: Groups and needs
 
     @Test("a group has slots, can be paused, and drains: what is there ends, new ones are refused")
