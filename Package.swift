@@ -215,9 +215,10 @@ let package = Package(
         ),
         .testTarget(
             name: "HubTests",
-            dependencies: ["BelfryCore", "BelfryDesktop", "belfry-launch", "belfryd"],
+            dependencies: ["BelfryCore", "BelfryDesktop", "BelfryService", "belfry-launch", "belfryd"],
             swiftSettings: swift
         ),
+        .testTarget(name: "CommandTests", dependencies: ["BelfryCore", "belfry"], swiftSettings: swift),
         .testTarget(
             name: "LaunchTests",
             dependencies: ["BelfryCore", "belfry-launch"],

@@ -65,11 +65,13 @@ struct TaskChangeRoutes {
                 isDryRun ? try await backend.countClearable(filter) : try await backend.clear(filter)
             return Response(json: ["removed": .int(Int64(count))])
         case "cancel":
-            let tasks = try await BulkFilter.tasks(filter, backend, default: [.pending, .processing])
+            let open: Set<TaskStatus> = [.pending, .processing]
+            let tasks = try await BulkFilter.tasks(filter, backend, of: open, named: open)
             let count = try await each(tasks, isDryRun) { try await backend.cancel($0) }
             return Response(json: ["cancelled": .int(Int64(count))])
         case "retry":
-            let tasks = try await BulkFilter.tasks(filter, backend, default: [.failed])
+            let final = Set(TaskStatus.allCases.filter(\.isFinal))
+            let tasks = try await BulkFilter.tasks(filter, backend, of: [.failed], named: final)
             let count = try await each(tasks, isDryRun) { try await backend.retry($0, context: nil) }
             return Response(json: ["retried": .int(Int64(count))])
         default:
@@ -141,16 +143,25 @@ enum BulkFilter {
             }
             filter.keeping = Int(count)
         }
-        if let value = json["tasks"] { filter.ids = try await ids(value, backend) }
+        if let value = json["tasks"] { filter.ids = try await tasks(value, backend).map(\.id) }
         return filter
     }
 
+    /// - Parameters:
+    ///   - statuses: of the tasks that are meant when the filter does not say.
+    ///   - named: of those of its tasks that are meant when the filter names some.
     /// - Throws: ``BelfryError`` `invalid_request` or `not_found`.
-    static func tasks(_ json: JSONValue, _ backend: any HubBackend, default statuses: Set<TaskStatus>)
-        async throws -> [TaskID]
-    {
+    static func tasks(
+        _ json: JSONValue,
+        _ backend: any HubBackend,
+        of statuses: Set<TaskStatus>,
+        named: Set<TaskStatus>
+    ) async throws -> [TaskID] {
         try check(json, ["statuses", "feature", "batch", "label", "tasks"])
-        if let value = json["tasks"] { return try await ids(value, backend) }
+        if let value = json["tasks"] {
+            guard json.object?.count == 1 else { throw refusal("tasks", "'tasks' stands alone in a filter.") }
+            return try await tasks(value, backend).filter { named.contains($0.status) }.map(\.id)
+        }
         var query = TaskQuery()
         query.statuses = statuses
         if let value = json["statuses"] {
@@ -186,13 +197,14 @@ enum BulkFilter {
         return id
     }
 
-    private static func ids(_ value: JSONValue, _ backend: any HubBackend) async throws -> [TaskID] {
+    private static func tasks(_ value: JSONValue, _ backend: any HubBackend) async throws -> [BackgroundTask]
+    {
         guard let names = value.array else {
             throw refusal("tasks", "'tasks' must be a list of ids or numbers.")
         }
-        var ids: [TaskID] = []
-        for name in names { ids.append(try await backend.find(name.string ?? name.text).id) }
-        return ids
+        var tasks: [BackgroundTask] = []
+        for name in names { tasks.append(try await backend.find(name.string ?? name.text)) }
+        return tasks
     }
 }
 

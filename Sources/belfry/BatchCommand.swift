@@ -77,7 +77,7 @@ struct BatchCommand: ParsableCommand {
             Output.line("\(numbers.first ?? 0)-\(numbers.last ?? 0)\t\(answer["batch"]?["id"]?.string ?? "")")
         }
         guard wait, !numbers.isEmpty else { return }
-        try WaitCommand.wait(for: numbers.map(String.init), session)
+        try WaitCommand.wait(numbers.map(String.init), session)
     }
 
     /// Each task's params: an object, or a list of argument pairs.

@@ -11,6 +11,12 @@ struct TaskSelection: ParsableArguments {
     @Option(help: "Of this feature.") var feature: String?
     @Option(help: "With this label.") var label: String?
 
+    func validate() throws {
+        guard tasks.isEmpty || !isFiltered else {
+            throw ValidationError("Give either tasks, or --batch, --feature and --label to choose them.")
+        }
+    }
+
     var isFiltered: Bool { batch != nil || feature != nil || label != nil }
 
     /// The filter of a bulk request.
@@ -20,6 +26,12 @@ struct TaskSelection: ParsableArguments {
         object.set("feature", feature.map { .string($0) })
         object.set("label", label.map { .string($0) })
         return object
+    }
+
+    /// The filter for a look at what would be changed, which names tasks too.
+    func filter(_ session: Session) throws -> JSONObject {
+        guard !tasks.isEmpty else { return filter }
+        return ["tasks": .array(try session.names(tasks).map { .string($0) })]
     }
 }
 
@@ -37,14 +49,17 @@ struct CancelCommand: ParsableCommand {
         guard !selection.tasks.isEmpty || selection.isFiltered || all else {
             throw ValidationError("Name tasks, or choose them with --batch, --feature, --label or --all.")
         }
+        guard selection.tasks.isEmpty || !all else {
+            throw ValidationError("Give either tasks or --all.")
+        }
     }
 
     func run() throws {
-        if selection.tasks.isEmpty {
-            return try Change.many("cancel", selection.filter, "cancelled", isDryRun: dryRun)
+        if selection.tasks.isEmpty || dryRun {
+            return try Change.many("cancel", selection, "cancelled", isDryRun: dryRun)
         }
         try Change.each(selection.tasks) { session, name in
-            let answer = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
+            let answer = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
             return answer["status"]?.string == "processing" ? "is being cancelled" : "cancelled"
         }
     }
@@ -54,7 +69,10 @@ struct RetryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract: "Runs finished tasks again, each with a new budget of attempts.",
-        discussion: "What came after a task and failed with it comes back with it."
+        discussion: """
+            Without names it is what failed: all of it with --failed, or that of a batch, a feature or a label. What \
+            came after a task and failed with it comes back with it.
+            """
     )
 
     @OptionGroup var selection: TaskSelection
@@ -65,11 +83,14 @@ struct RetryCommand: ParsableCommand {
         guard !selection.tasks.isEmpty || selection.isFiltered || failed else {
             throw ValidationError("Name tasks, or choose them with --failed, --batch, --feature or --label.")
         }
+        guard selection.tasks.isEmpty || !failed else {
+            throw ValidationError("Give either tasks or --failed.")
+        }
     }
 
     func run() throws {
-        if selection.tasks.isEmpty {
-            return try Change.many("retry", selection.filter, "retried", isDryRun: dryRun, startsHub: true)
+        if selection.tasks.isEmpty || dryRun {
+            return try Change.many("retry", selection, "retried", isDryRun: dryRun, startsHub: true)
         }
         try Change.each(selection.tasks) { session, name in
             let path = "/v1/tasks/\(URLText.encode(name))"
@@ -107,13 +128,13 @@ struct ClearCommand: ParsableCommand {
         }
         if dryRun {
             return Output.line(
-                "\(try ask(isDryRun: true)) tasks would be removed, with their result files and logs"
+                "\(Format.tasks(try ask(isDryRun: true))) would be removed, with their result files and logs"
             )
         }
         if !yes, !(try Confirmation.ask("Remove tasks with their result files and logs?")) {
             throw ExitCode(ExitStatus.failure)
         }
-        Output.line("\(try ask(isDryRun: false)) tasks removed")
+        Output.line("\(Format.tasks(try ask(isDryRun: false))) removed")
     }
 
     private func filter(_ session: Session) throws -> JSONObject {
@@ -139,21 +160,22 @@ enum Change {
     /// Does one thing to all tasks that a filter finds.
     static func many(
         _ action: String,
-        _ filter: JSONObject,
+        _ selection: TaskSelection,
         _ done: String,
         isDryRun: Bool,
         startsHub: Bool = false
     ) throws {
         let session = Session()
         let body: JSONValue = [
-            "action": .string(action), "filter": .object(filter), "dryRun": .bool(isDryRun),
+            "action": .string(action), "filter": .object(try selection.filter(session)),
+            "dryRun": .bool(isDryRun),
         ]
         let answer =
             startsHub && !isDryRun
             ? try session.submit("POST", "/v1/tasks:bulk", body: body).answer
             : try session.ask("POST", "/v1/tasks:bulk", body: body)
-        let count = answer[done]?.int ?? 0
-        Output.line(isDryRun ? "\(count) tasks would be \(done)" : "\(count) tasks \(done)")
+        let count = Format.tasks(answer[done]?.int ?? 0)
+        Output.line(isDryRun ? "\(count) would be \(done)" : "\(count) \(done)")
     }
 
     /// Does one thing to each named task; one that cannot be changed does not stop the others.

@@ -44,7 +44,10 @@ struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "group",
         abstract: "Groups of tasks: parallel limits, pausing, draining.",
-        discussion: "A group is there as soon as a task names it: belfry add --group gpu …",
+        discussion: """
+            A group is there as soon as a task names it: belfry add --group gpu …
+            The group '*' is all of them: belfry pause holds it, belfry resume opens it.
+            """,
         subcommands: [
             GroupListCommand.self, GroupSetCommand.self, GroupPauseCommand.self, GroupResumeCommand.self,
             GroupDrainCommand.self,
@@ -86,7 +89,8 @@ struct GroupSetCommand: ParsableCommand {
 
     func run() throws {
         let answer = try GroupChange.send(name, ["slots": slots == 0 ? .null : .int(Int64(slots))])
-        Output.line("the group \(name) has \(answer["slots"]?.int.map { "\($0) slots" } ?? "no limit")")
+        let slots = answer["slots"]?.int.map { $0 == 1 ? "1 slot" : "\($0) slots" } ?? "no limit"
+        Output.line("the group \(name) has \(slots)")
     }
 }
 
@@ -115,7 +119,8 @@ struct GroupResumeCommand: ParsableCommand {
 struct GroupDrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
-        abstract: "Takes no new tasks into a group, and lets those that are there run to their end."
+        abstract: "Takes no new tasks into a group, and lets those that are there run to their end.",
+        discussion: "belfry group resume opens it again."
     )
 
     @Argument(help: "The group.") var name: String

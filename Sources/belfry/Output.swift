@@ -94,6 +94,8 @@ struct Table {
 enum Format {
     static func percent(_ value: Double) -> String { "\(Int(value.rounded(.down))) %" }
 
+    static func tasks(_ count: Int64) -> String { count == 1 ? "1 task" : "\(count) tasks" }
+
     static func duration(_ seconds: Double) -> String {
         let whole = Int(seconds.rounded())
         if seconds < 10 { return "\((seconds * 10).rounded() / 10) s" }

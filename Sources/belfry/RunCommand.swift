@@ -49,13 +49,28 @@ struct RunCommand: ParsableCommand {
         let names = (submitted.answer["tasks"]?.array ?? []).compactMap { $0["id"]?.string }
         let tasks = try names.map { try session.task($0) }
         Detach.onInterrupt(tasks, session.client)
+        var ended: [BackgroundTask] = []
         for task in tasks {
-            try TaskFollower(session: session, isQuiet: quiet).followUnlessFinal(task.id)
-            let ended = try session.task(task.id.rawValue)
-            if task.id == tasks.last?.id || ended.status != .completed {
-                return try Outcome.report(ended, asJSON: json, showsValue: true)
-            }
+            try follow(try session.task(task.id.rawValue), after: submitted.cursor, session)
+            ended.append(try session.task(task.id.rawValue))
         }
+        guard let outcome = Self.outcome(of: ended) else { return }
+        try Outcome.report(outcome, asJSON: json, showsValue: outcome.featureID != "shell")
+    }
+
+    private func follow(_ task: BackgroundTask, after cursor: EventCursor?, _ session: Session) throws {
+        // One that has ended already still has its log to show, unless it never ran.
+        guard task.featureID == "shell", !task.status.isFinal || task.attempt > 0 else {
+            return try TaskFollower(session: session, isQuiet: quiet).followUnlessFinal(task.id)
+        }
+        var log = LogFollower(session: session, taskID: task.id, after: cursor)
+        try log.follow(task)
+    }
+
+    /// The last task of a chain; when it did not complete, the one that the chain broke at.
+    private static func outcome(of chain: [BackgroundTask]) -> BackgroundTask? {
+        guard let last = chain.last, last.status != .completed else { return chain.last }
+        return chain.first { $0.status != .completed && $0.error?.code != "dependency_failed" } ?? last
     }
 }
 
@@ -140,12 +155,12 @@ enum Detach {
         let names = watch.tasks.map { "#\($0.number)" }.joined(separator: ", ")
         let numbers = watch.tasks.map { String($0.number) }.joined(separator: " ")
         Output.note(
-            "\n\(names) goes on in the background. Cancel it: belfry cancel \(numbers) (or Ctrl-C again now)"
+            "\n\(names) \(watch.tasks.count == 1 ? "goes" : "go") on in the background. Cancel it: belfry cancel \(numbers) (or Ctrl-C again now)"
         )
         var patience = timespec(tv_sec: 2, tv_nsec: 0)
         if sigtimedwait(&signals, nil, &patience) == SIGINT {
             for task in watch.tasks { _ = try? watch.client.send("POST", "/v1/tasks/\(task.id)/cancel") }
-            Output.note("\(names) is being cancelled")
+            Output.note("\(names) \(watch.tasks.count == 1 ? "is" : "are") being cancelled")
         }
         _exit(ExitStatus.interrupted)
     }

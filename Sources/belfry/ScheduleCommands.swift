@@ -3,7 +3,6 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
-import Glibc
 
 struct ScheduleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -167,31 +166,5 @@ enum ScheduleChange {
             _ = try session.submit("POST", "/v1/schedules/\(URLText.encode(name))/\(word)", body: [:])
             Output.line("\(name) \(done)")
         }
-    }
-}
-
-/// This machine's time zone by its name.
-enum Zone {
-    static func own(_ environment: [String: String]) -> String {
-        if let name = environment["TZ"]?.drop(while: { $0 == ":" }), name.contains("/") || name == "UTC" {
-            return String(name)
-        }
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/etc/localtime", &buffer, buffer.count - 1)
-        if count > 0 {
-            let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if let range = path.range(of: "zoneinfo/") { return String(path[range.upperBound...]) }
-        }
-        return "UTC"
-    }
-}
-
-extension String {
-    /// Where `part` is first, by its bytes.
-    fileprivate func range(of part: String) -> Range<Index>? {
-        for start in indices where self[start...].hasPrefix(part) {
-            return start..<index(start, offsetBy: part.count)
-        }
-        return nil
     }
 }

@@ -52,7 +52,7 @@ struct SubmissionOptions: ParsableArguments {
     @Option(
         parsing: .remaining,
         help: ArgumentHelp(
-            "Another task after this one, with its own options; ${task.result.path} is the file that this one makes.",
+            "Another task after this one, with its own options, or -- COMMAND ARG…; ${task.result.path} is the file that this one makes. May be given several times; options of the whole chain, such as --json, come before.",
             valueName: "feature key=value …"
         )
     )
@@ -112,7 +112,20 @@ struct SubmissionOptions: ParsableArguments {
             guard !words.isEmpty else { return tasks }
             let own = words.prefix { $0 != "--then" }
             words = words.dropFirst(own.count + 1)
-            next = try SubmissionOptions.parse(Terminator.spelledOut(["run"] + own).dropFirst().map { $0 })
+            next = try Self.link(Array(own))
+        }
+    }
+
+    /// What stands between two `--then`. The first `--` of the whole line is spelt out already, and others
+    /// after it are words of its command.
+    private static func link(_ words: [String]) throws -> SubmissionOptions {
+        let spelled =
+            words.contains("--command") ? words : Array(Terminator.spelledOut(["run"] + words).dropFirst())
+        do { return try SubmissionOptions.parse(spelled) } catch {
+            throw ValidationError(
+                "After --then, in '\(words.joined(separator: " "))': \(SubmissionOptions.message(for: error)) "
+                    + "Options of the whole chain, such as --json, come before the first --then."
+            )
         }
     }
 

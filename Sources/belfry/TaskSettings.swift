@@ -53,13 +53,13 @@ struct TaskSettings: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "An error code that is tried again all the same; * is all of them.",
+            "An error code that is tried again all the same; * is all of them. May be given several times.",
             valueName: "code"
         )
     )
     var retryOn: [String] = []
 
-    @Option(help: ArgumentHelp("An error code that is final.", valueName: "code"))
+    @Option(help: ArgumentHelp("An error code that is final; may be given several times.", valueName: "code"))
     var giveUpOn: [String] = []
 
     @Option(help: ArgumentHelp("The longest that an attempt may take.", valueName: "duration"))
@@ -75,7 +75,10 @@ struct TaskSettings: ParsableArguments {
     )
     var within: String?
 
-    @Option(help: "Notifications: full, outcome or none.")
+    @Option(help: ArgumentHelp("It fails if it is not done by this time.", valueName: "time"))
+    var deadline: String?
+
+    @Option(help: ArgumentHelp("What popups tell of it.", valueName: "full|outcome|none"))
     var notify: String?
 
     /// The settings as members of a submission or a change.
@@ -101,6 +104,7 @@ struct TaskSettings: ParsableArguments {
             try idleTimeout.map { .double(try Durations.seconds($0, "--idle-timeout")) }
         )
         object.set("timeoutSeconds", try within.map { .double(try Durations.seconds($0, "--within")) })
+        object.set("deadline", try deadline.map { .string(try Times.next($0).description) })
         object.set("notify", notify.map { .string($0) })
         object.set("retry", try retryPolicy())
         return object
@@ -140,9 +144,6 @@ struct SubmissionRules: ParsableArguments {
     @Flag(help: "Put it aside; belfry release lets it go.")
     var stash = false
 
-    @Option(help: ArgumentHelp("A time by which it must be done, or it fails.", valueName: "time"))
-    var deadline: String?
-
     @Flag(help: "Not while another does the same: same feature, same parameters.")
     var unique = false
 
@@ -161,8 +162,8 @@ struct SubmissionRules: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "When there is one that does the same: reject, keep it, or replace it.",
-            valueName: "what"
+            "When there is one that does the same: refuse the new one, answer with the old one, or cancel the old one.",
+            valueName: "reject|keep|replace"
         )
     )
     var ifSame: String?
@@ -175,7 +176,6 @@ struct SubmissionRules: ParsableArguments {
         if !after.isEmpty { object["after"] = .array(after.map { .string($0) }) }
         object.set("onDependencyFailure", ifFailed.map { .string($0) })
         if stash { object["stashed"] = true }
-        object.set("deadline", try deadline.map { .string(try Times.next($0).description) })
         object.set("userId", user.map { .string($0) })
         object.set("unique", try uniqueRule()?.json)
         return object

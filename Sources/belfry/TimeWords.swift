@@ -7,10 +7,21 @@ import Glibc
 enum Durations {
     private static let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
 
-    /// `90`, `90s`, `10m`, `1h30m`, `2d`, `1.5h`: in seconds.
+    /// The longest that is accepted: ten years, as the hub has it.
+    private static let longest = 315_360_000.0
+
+    /// `90`, `90s`, `10m`, `1h30m`, `2d`, `1.5h`: in seconds, 0…315,360,000.
     ///
     /// - Throws: ``ValidationError`` that names the option.
     static func seconds(_ text: String, _ option: String) throws -> Double {
+        let total = try read(text, option)
+        guard total <= longest else {
+            throw ValidationError("\(option) takes at most ten years, 3650d, not '\(text)'.")
+        }
+        return total
+    }
+
+    private static func read(_ text: String, _ option: String) throws -> Double {
         var total = 0.0
         var number = ""
         var isEmpty = true
@@ -46,7 +57,7 @@ enum Times {
     /// - Throws: ``ValidationError``.
     static func next(_ text: String, now: Timestamp = SystemWallClock().now) throws -> Timestamp {
         if let time = Timestamp(text) { return time }
-        let parts = text.split(whereSeparator: { $0 == "T" || $0 == " " })
+        let parts = text.split(omittingEmptySubsequences: false) { $0 == "T" || $0 == " " }
         let isClock = parts.count == 1 && parts[0].contains(":")
         var fields = tm()
         var seconds = time_t(now.milliseconds / 1000)
@@ -61,7 +72,10 @@ enum Times {
             }
         }
         guard parts.count <= 2 else { throw error(text) }
+        let (month, day) = (fields.tm_mon, fields.tm_mday)
         var time = Timestamp(milliseconds: Int64(mktime(&fields)) * 1000)
+        // mktime takes 30 February for 2 March.
+        guard isClock || (fields.tm_mon, fields.tm_mday) == (month, day) else { throw error(text) }
         if isClock, time <= now {
             fields.tm_mday += 1
             fields.tm_isdst = -1

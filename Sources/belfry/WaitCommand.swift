@@ -8,7 +8,10 @@ struct WaitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait",
         abstract: "Waits until tasks are final; without names, until all are.",
-        discussion: "The exit status is 0 when every task completed, 1 when one failed or was cancelled."
+        discussion: """
+            The exit status is 0 when every task completed, 1 when one failed or was cancelled. Without names, what is \
+            put aside (belfry stash) is not waited for.
+            """
     )
 
     @Argument(help: "Numbers, ids, ranges such as 12-20, or last.") var tasks: [String] = []
@@ -40,13 +43,13 @@ struct WaitCommand: ParsableCommand {
                 grace: try Durations.seconds(grace, "--grace")
             ).run()
         }
-        try Self.wait(for: tasks.isEmpty ? Self.unfinished(session) : session.names(tasks), session)
+        try Self.wait(tasks.isEmpty ? try Self.unfinished(session) : try session.names(tasks), session)
     }
 
-    /// Waits until the named tasks are final.
+    /// Waits for tasks by their names.
     ///
     /// - Throws: `ExitCode` 1 when one did not complete.
-    static func wait(for names: [String], _ session: Session) throws {
+    static func wait(_ names: [String], _ session: Session) throws {
         var failed = 0
         for name in names {
             let id = try session.task(name).id
@@ -62,11 +65,11 @@ struct WaitCommand: ParsableCommand {
             if try session.task(id.rawValue).status != .completed { failed += 1 }
         }
         guard failed > 0 else { return }
-        Output.note("belfry: \(failed) of \(names.count) tasks did not complete")
+        Output.note("belfry: \(failed) of \(Format.tasks(Int64(names.count))) did not complete")
         throw ExitCode(ExitStatus.failure)
     }
 
-    /// The ids of the tasks that are not final.
+    /// The ids of the tasks that are not final; those that were put aside are left out.
     static func unfinished(_ session: Session, where isMeant: (JSONValue) -> Bool = { _ in true }) throws
         -> [String]
     {
@@ -78,7 +81,8 @@ struct WaitCommand: ParsableCommand {
                 [("status", "pending,processing"), ("limit", "1000"), ("cursor", cursor)]
             )
             let page = try session.ask("GET", path)
-            names += (page["tasks"]?.array ?? []).filter(isMeant).compactMap { $0["id"]?.string }
+            names += (page["tasks"]?.array ?? []).filter { $0["stashed"]?.bool != true && isMeant($0) }
+                .compactMap { $0["id"]?.string }
             cursor = page["nextCursor"]?.string
         } while cursor != nil
         return names

@@ -8,7 +8,9 @@ struct EditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edit",
         abstract: "Changes a pending task.",
-        usage: "belfry edit TASK [key=value …] [options]"
+        usage: "belfry edit TASK [key=value …] [options]",
+        discussion:
+            "What is not named stays as it is. --within counts from now; --need gpu=0 takes a need away."
     )
 
     @Argument(help: "A number, an id, or last.") var task: String
@@ -23,11 +25,18 @@ struct EditCommand: ParsableCommand {
         for argument in arguments where !argument.contains("=") {
             throw ValidationError("'\(argument)' is not of the form key=value.")
         }
+        guard !now || (settings.at == nil && settings.delay == nil) else {
+            throw ValidationError("Give either --now, or a time with --at or --delay.")
+        }
     }
 
     func run() throws {
         let session = Session()
         var body = try settings.members()
+        if let within = body["timeoutSeconds"]?.double {
+            body["timeoutSeconds"] = nil
+            body["deadline"] = .string(SystemWallClock().now.adding(.seconds(within)).description)
+        }
         body.set("title", title.map { .string($0) })
         if now { body["notBefore"] = .null }
         if !arguments.isEmpty { body["arguments"] = .array(arguments.map(SubmissionOptions.pair)) }
@@ -36,7 +45,7 @@ struct EditCommand: ParsableCommand {
         }
         let isCommand = try session.task(task).featureID == "shell"
         body["context"] = session.context(withEnvironment: isCommand).json
-        let answer = try session.client.send(
+        let answer = try session.ask(
             "PATCH",
             "/v1/tasks/\(URLText.encode(task))",
             body: .object(body)
@@ -58,7 +67,7 @@ struct MoveCommand: ParsableCommand {
     func run() throws {
         // The last to be moved is the first: so that they keep their order.
         try Change.each(try Session().names(tasks).reversed()) { session, name in
-            _ = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/front")
+            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/front")
             return "is next"
         }
     }
@@ -74,7 +83,7 @@ struct StashCommand: ParsableCommand {
 
     func run() throws {
         try Change.each(tasks) { session, name in
-            _ = try session.client.send("POST", "/v1/tasks/\(URLText.encode(name))/stash")
+            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/stash")
             return "is put aside"
         }
     }

@@ -82,17 +82,12 @@ enum ResourceAmount: Equatable {
 }
 
 extension ConfigurationReader {
-    /// The keys of a table.
-    mutating func names(of key: String) throws -> [String] {
-        guard let table = table[key]?.table else { return [] }
-        return table.keys.sorted()
-    }
-
     mutating func amount(_ key: String) throws -> ResourceAmount {
         if let devices = try? strings(key) {
             guard !devices.isEmpty, devices.allSatisfy({ !$0.isEmpty && !$0.contains(",") }) else {
                 throw error(key, "must name at least one device, without commas")
             }
+            guard Set(devices).count == devices.count else { throw error(key, "must name each device once") }
             return .devices(devices)
         }
         if let text = try? string(key) {

@@ -277,6 +277,11 @@ struct ConfigurationReader {
         }
     }
 
+    /// The keys of a table, whatever its values are.
+    mutating func names(of key: String) throws -> [String] {
+        try value(key, "a table", \.table)?.keys.sorted() ?? []
+    }
+
     mutating func int(_ key: String, _ range: ClosedRange<Int64>) throws -> Int64? {
         guard let number = try value(key, "a whole number", { $0.int.map(Int64.init) }) else { return nil }
         guard range.contains(number) else {

@@ -1,5 +1,6 @@
 // The guide's examples are run as they stand in it.
 
+import BelfryAPI
 import BelfryCore
 import FoundationEssentials
 import Glibc
@@ -11,6 +12,73 @@ struct GuideTests {
     private struct Block {
         var marker: String
         var text: String
+    }
+
+    @Test("the examples of Scheduling.md do what it says, one after the other")
+    func scheduling() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.write("[worker]\nconcurrency = 1\n", to: "config.toml")
+        let blocks = try blocks("Scheduling.md")
+        #expect(blocks.count >= 5)
+        var output = ""
+        for block in blocks {
+            let path = Sandbox.programs + ":/usr/bin:/bin"
+            let ran = try await sandbox.run("/bin/sh", ["-ec", block.text], adding: ["PATH": path])
+            #expect(ran.status == 0, "\(block.text)\n\(ran.errors)")
+            output += ran.output
+        }
+        #expect(output.contains("(everything is paused: belfry resume)"), "\(output)")
+        #expect(output.contains(#/downloads +open +2 +0/#))
+        #expect(output.contains(#/morning +0 7 \* \* mon-fri +Europe\/Berlin/#))
+        #expect(output.contains("restored \(sandbox.places.store)"))
+        let tasks = try await sandbox.belfry("list", "--json").json["tasks"]?.array ?? []
+        let started = tasks.filter {
+            ["first", "second", "third"].contains($0["title"]?.string?.dropFirst(5))
+        }
+        .sorted { ($0["startedAt"]?.string ?? "") < ($1["startedAt"]?.string ?? "") }
+        #expect(started.map { $0["title"]?.string } == ["echo first", "echo second", "echo third"])
+    }
+
+    /// The options of a command and of the commands below it, and the names of all of them.
+    private func help(_ words: [String], _ sandbox: Sandbox) async throws -> (
+        options: Set<String>, names: [String]
+    ) {
+        let ran = try await sandbox.run(Sandbox.programs + "/belfry", ["help"] + words)
+        #expect(ran.status == 0 && ran.output.contains("OVERVIEW: "), "\(words): \(ran.output)")
+        let parts = ran.output.components(separatedBy: "\nSUBCOMMANDS:\n")
+        let lines = parts[0].split(separator: "\n").filter { $0.hasPrefix("  -") }
+        var options = Set(
+            lines.flatMap { line in line.matches(of: #/--[a-z-]+/#).prefix(1).map { String($0.output) } }
+        )
+        var names = [words.joined(separator: " ")]
+        guard parts.count > 1 else { return (options, names) }
+        for match in parts[1].matches(of: #/(?m)^  ([a-z]+)(?:, [a-z]+)?(?: \(default\))? /#) {
+            let below = try await help(words + [String(match.output.1)], sandbox)
+            options.formUnion(below.options)
+            names += below.names
+        }
+        return (options, names)
+    }
+
+    @Test("CommandLine.md has every command and every option of those that submit and change, and no other")
+    func commandLine() async throws {
+        let sandbox = try Sandbox()
+        let all = try await help([], sandbox)
+        let guide = try String(contentsOfFile: Sandbox.checkout + "/Docs/CommandLine.md", encoding: .utf8)
+        let listed = Set(guide.matches(of: #/`(?:[a-z ]*)(--[a-z-]+)/#).map { String($0.output.1) })
+        let known = all.options
+        #expect(listed.subtracting(known) == [], "named, but not there")
+        for command in [
+            "run", "add", "batch", "edit", "wait", "cancel", "retry", "clear", "list", "group", "schedule",
+        ] {
+            let own = try await help([command], sandbox).options
+            let missing = own.subtracting(listed).subtracting(["--version", "--help", "--quiet"])
+            #expect(missing == [], "of belfry \(command)")
+        }
+        let groups = ["", "group", "schedule", "feature", "plugin", "sink"]
+        for name in all.names where !groups.contains(name) {
+            #expect(guide.contains("`\(name)`"), "belfry \(name)")
+        }
     }
 
     private func blocks(_ guide: String) throws -> [Block] {

@@ -147,10 +147,10 @@ struct TaskCommandTests {
         let asked = try await sandbox.belfry("clear")
         #expect(asked.status == 64, "without a terminal it wants --yes")
         let cleared = try await sandbox.belfry("clear", "--yes")
-        #expect(cleared.output == "1 tasks removed\n")
+        #expect(cleared.output == "1 task removed\n")
         #expect(!FileManager.default.fileExists(atPath: String(try #require(picture))))
         let all = try await sandbox.belfry("clear", "--all", "--yes")
-        #expect(all.output == "1 tasks removed\n")
+        #expect(all.output == "1 task removed\n")
         #expect(try await sandbox.belfry("show", "1").status == 1)
     }
 

@@ -2,6 +2,7 @@
 
 import BelfryCore
 import BelfryDesktop
+import BelfryService
 import FoundationEssentials
 import Testing
 
@@ -20,7 +21,11 @@ struct ConfigurationTests {
     /// Another value for every key that is printed.
     private static let changes = [
         "hub.log_level": "\"debug\"", "hub.idle_minutes": "0", "worker.concurrency": "999",
-        "worker.drain_seconds": "11", "plugins.directories": "[\"/opt/plugins\"]",
+        "worker.drain_seconds": "11", "worker.fairness": "\"user\"", "worker.disk_reserve_mb": "0",
+        "resources.memory": "\"24G\"", "resources.gpu": "[\"0\", \"1\"]", "resources.license": "2",
+        "retention.completed_days": "1", "retention.failed_days": "0.5", "retention.cancelled_days": "1",
+        "retention.tasks": "1", "retention.results_mb": "1", "retention.event_days": "0",
+        "plugins.directories": "[\"/opt/plugins\"]",
         "environment.OPENAI_BASE_URL": "\"http://localhost\"", "sinks.file.enabled": "false",
         "sinks.file.path": "\"/var/log/events.jsonl\"", "sinks.file.rotate_mb": "1",
         "sinks.file.rotate_days": "1",
@@ -55,6 +60,38 @@ struct ConfigurationTests {
             lines[index] = line
         }
         #expect(seen == Set(Self.changes.keys))
+    }
+
+    @Test("resources are amounts or devices, and retention counts in days, tasks and MiB; 0 is no bound")
+    func queue() throws {
+        var read = Configuration()
+        let text = """
+            [worker]
+            fairness = "batch"
+            disk_reserve_mb = 3
+            [resources]
+            memory = "24G"
+            gpu = ["0", "GPU-b"]
+            license = 2
+            [retention]
+            completed_days = 1.5
+            failed_days = 0
+            tasks = 10
+            results_mb = 2
+            event_days = 0
+            """
+        #expect(try read.apply(text, file: "config.toml").isEmpty)
+        #expect(read.fairness == .batch)
+        #expect(read.diskReserve == 3 << 20)
+        #expect(
+            read.resources == [
+                "memory": .amount(24 << 30), "gpu": .devices(["0", "GPU-b"]), "license": .amount(2),
+            ]
+        )
+        #expect(read.retention.age == [.completed: .seconds(129_600)])
+        #expect(read.retention.count == 10)
+        #expect(read.retention.resultsSize == 2 << 20)
+        #expect(read.retention.eventAge == nil)
     }
 
     @Test("rules for popups are read, with their conditions and their words")
@@ -132,6 +169,19 @@ struct ConfigurationTests {
             ("[worker\n", "config.toml:1:"), ("[worker]\nconcurrency = \"many\"\n", "'worker.concurrency'"),
             ("[worker]\nconcurrency = -1\n", "from 0 to 1024"), ("[hub]\nlog_level = \"loud\"\n", "debug"),
             ("[sinks.file]\npath = \"here\"\n", "absolute"), ("[environment]\nA = 1\n", "'environment.A'"),
+            ("[worker]\nfairness = \"kind\"\n", "none, user or batch"),
+            ("[worker]\ndisk_reserve_mb = -1\n", "'worker.disk_reserve_mb'"),
+            ("resources = 3\n", "'resources' must be a table"),
+            ("[resources]\nGPU = 1\n", "'resources.GPU' is no name of a resource"),
+            ("[resources]\nslots = 4\n", "is set by worker.concurrency"),
+            ("[resources]\ngpu = []\n", "at least one device"),
+            ("[resources]\ngpu = [\"0,1\"]\n", "without commas"),
+            ("[resources]\ngpu = [\"0\", \"0\"]\n", "each device once"),
+            ("[resources]\nmemory = \"lots\"\n", "an amount such as 2"),
+            ("[resources]\nmemory = -1\n", "'resources.memory'"),
+            ("[resources]\nmemory = true\n", "'resources.memory' must be"),
+            ("[retention]\ntasks = \"few\"\n", "'retention.tasks'"),
+            ("[retention]\nfailed_days = -1\n", "'retention.failed_days'"),
             ("[sinks.desktop]\nquiet_hours = [\"late\"]\n", "quiet_hours"),
             ("[sinks.desktop.text]\nfailed_body = \"{eror}\"\n", "{error}"),
             ("[[sinks.desktop.rules]]\nurgency = \"loud\"\n", "rules[1].urgency"),
