@@ -1,12 +1,12 @@
 // The rows of running tasks, kept by the one process that owns the store: the end of an attempt needs the
-// whole row, and nobody else can have changed it since the claim.
+// whole row, which the claim has read already.
 
 import BelfryCore
 
 /// Tasks that are `processing`, as the store has them. Used on the writer's queue only.
 ///
-/// It may know less than the store, never something else: who changes a running task by SQL alone
-/// forgets it here, and a rollback forgets all.
+/// Whoever takes a row from here sees first whether its fence and revision are the store's. Who changes a
+/// running task by SQL alone forgets it here, and a rollback forgets all.
 struct RunningTasks {
     private var tasks: [TaskID: BackgroundTask] = [:]
 

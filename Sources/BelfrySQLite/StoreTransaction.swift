@@ -38,7 +38,7 @@ final class StoreTransaction {
 
     /// What runs for every task.
     private enum Hot: Int, CaseIterable {
-        case insert, claim, complete, find, candidates, dependants, wakeDue, attempt, event
+        case insert, claim, complete, find, state, candidates, dependants, wakeDue, attempt, event
 
         var sql: String {
             switch self {
@@ -46,6 +46,7 @@ final class StoreTransaction {
             case .claim: TaskRow.claim
             case .complete: TaskRow.completion
             case .find: "SELECT \(TaskRow.columns) FROM tasks WHERE id = ?"
+            case .state: "SELECT fence, revision FROM tasks WHERE number = ?"
             case .candidates:
                 """
                 SELECT \(TaskRow.columns), context, checkpoint FROM tasks INDEXED BY tasks_claimable
@@ -176,8 +177,18 @@ final class StoreTransaction {
 
 extension StoreTransaction: TaskTransaction {
     func stored(_ id: TaskID) throws -> BackgroundTask? {
-        if let task = running[id] { return task }
+        if let task = try runningTask(id) { return task }
         return try hot(.find).first({ $0.add(id.rawValue) }, TaskRow.task)
+    }
+
+    /// The row in memory, when the store has it so. The lock keeps others from the store; the fence does not
+    /// rely on that.
+    private func runningTask(_ id: TaskID) throws -> BackgroundTask? {
+        guard let task = running[id] else { return nil }
+        let state = try hot(.state).first({ $0.add(task.number) }, { ($0.int(0), $0.int(1)) })
+        if let state, state == (task.fence, task.revision) { return task }
+        running.forget(id)
+        return nil
     }
 
     func stored(userID: String, idempotencyKey: String) throws -> BackgroundTask? {
