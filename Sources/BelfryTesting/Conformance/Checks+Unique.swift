@@ -118,7 +118,8 @@ extension StoreConformance {
                 "the revision of the running one"
             )
         },
-        StoreCheck("what is kept and then replaced in one submission is answered as it is afterwards") { bench in
+        StoreCheck("what is kept and then replaced in one submission is answered as it is afterwards") {
+            bench in
             let there = try await bench.addOne { $0.unique = UniqueRule() }
             let both = [bench.unique(.keep), bench.unique(.replace)]
             let added = try await bench.store.add(both, batch: nil, at: bench.now)
