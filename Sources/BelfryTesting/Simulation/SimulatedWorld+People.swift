@@ -62,8 +62,26 @@ extension SimulatedWorld {
                 && after.result == nil && !after.isStashed && after.attempt == task.attempt,
             "#\(task.number) was retried, and is \(after)"
         )
+        let seen = ledger.log.count
         try await look(.only(task.id, [.retried], others: [.retried]))
         try ensure(ledger[after.id] == after, "the answer is not what is stored")
+        for (kind, id) in ledger.log[seen...] where kind == .retried {
+            if let id { try await checkFollowers(of: id) }
+        }
+    }
+
+    /// Those that failed because this one had failed are back, unless another still stands in their way.
+    private func checkFollowers(of id: TaskID) async throws {
+        for follower in (ledger.followers[id] ?? []).compactMap({ ledger[$0] })
+        where follower.status == .failed && follower.error?.code == TaskFailure.dependencyCode {
+            let edges = try await store.dependencies(of: [follower.id])[follower.id] ?? []
+            let open = edges.filter { !$0.isSatisfied }
+            let policy = follower.options.onDependencyFailure
+            try ensure(
+                !open.contains { $0.id == id } || open.contains { policy.verdict(on: $0.status) == .fail },
+                "#\(follower.number) did not come back with what it failed because of"
+            )
+        }
     }
 
     // MARK: Editing

@@ -84,6 +84,16 @@ extension SimulatedWorld {
             try ensure(after.notBefore == now.adding(delay), "#\(after.number) comes again at another time")
         default: break
         }
+        // Only a failure counts against the budget.
+        var budget = before.maxAttempts
+        switch outcome {
+        case .snoozed where expected == .pending, .interrupted where expected == .pending: budget += 1
+        default: break
+        }
+        try ensure(
+            after.maxAttempts == budget,
+            "#\(after.number) may have \(after.maxAttempts) attempts, not \(budget)"
+        )
     }
 
     // MARK: Signs of life
