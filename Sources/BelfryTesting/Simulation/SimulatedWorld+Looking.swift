@@ -20,6 +20,7 @@ extension SimulatedWorld {
         )
         var changed: [BackgroundTask] = []
         for task in tasks where try compare(task, permit) { changed.append(task) }
+        guard !changed.isEmpty || !page.events.isEmpty else { return }
         for task in changed where task.attempt > 0 { try await checkAttempts(of: task) }
         try await checkHolds()
         try await checkBatches(tasks)

@@ -58,6 +58,8 @@ public struct SimulationRun: Sendable {
         for seed in seeds where (seed - seeds.lowerBound) % step == start {
             if report.failures.count >= maxFailures || Task.isCancelled { break }
             report.seeds += 1
+            // A store in memory never waits, and others may have something to do.
+            await Task.yield()
             do { report.tally.add(try await Simulation(seed: seed, engine: engine).run()) } catch {
                 report.failures.append(
                     error as? Simulation.Failure
