@@ -9,7 +9,7 @@ STATIC = -c release -Xswiftc -static-executable --scratch-path .build-static
 PRODUCTS = belfryd belfry belfry-launch belfry-text-to-image
 STAGE = .build/stage
 
-.PHONY: help run test build install uninstall bench lint format docs dependencies test-dependencies torture
+.PHONY: help run test build install uninstall bench lint format docs dependencies test-dependencies torture simulate
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,12 @@ bench: build ## Measures Belfry beside the other tools that are installed.
 torture: ## Kills the hub at random moments (ROUNDS) and at each of its first writes and syncs (FAULTS); asks a store of 1,000,000 tasks.
 	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} BELFRY_TORTURE_FAULTS=$${FAULTS:-120} $(SWIFT) test --filter Torture
 	BELFRY_PLAN_TASKS=1000000 $(SWIFT) test --filter BelfrySQLiteTests.PlanTests
+
+simulate: dependencies ## Simulates SEEDS lives of a hub in memory (100,000); SEED runs one again.
+	$(SWIFT) build -c release --product belfry-simulate
+	@if [ -n "$(SEEDS)" ]; then export BELFRY_SIMULATION_SEEDS=$(SEEDS); fi; \
+	if [ -n "$(SEED)" ]; then export BELFRY_SIMULATION_SEED=$(SEED); fi; \
+	"$$($(SWIFT) build -c release --show-bin-path)/belfry-simulate"
 
 lint: ## Checks the format of the sources.
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Plugins

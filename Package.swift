@@ -238,6 +238,12 @@ let package = Package(
         ),
         .testTarget(name: "VideoPluginTests", dependencies: ["BelfryCore"], swiftSettings: swift),
         .executableTarget(
+            name: "belfry-simulate",
+            dependencies: ["BelfryTesting"],
+            path: "Tests/Simulator",
+            swiftSettings: swift
+        ),
+        .executableTarget(
             name: "dbus-bench",
             dependencies: ["DBus"],
             path: "Tests/Benchmarks/DBus",

@@ -26,7 +26,9 @@ extension TaskTransaction {
         try failBroken(plan, &added, at: now)
         return try tasks.enumerated().map { index, accepted in
             switch plan.entries[index] {
-            case .stored(let task): return AddedTask(task: task, isNew: false)
+            case .stored(let task):
+                // What this submission replaced may be what another of its tasks is answered with.
+                return AddedTask(task: plan.replaced.isEmpty ? task : try found(task.id), isNew: false)
             case .repeated(let id): return AddedTask(task: try added[id] ?? found(id), isNew: false)
             case .new: return AddedTask(task: try added[accepted.id] ?? found(accepted.id), isNew: true)
             }

@@ -224,9 +224,10 @@ extension TaskTransaction {
 
     /// See ``TaskStore/fire(_:at:)``.
     public func fire(_ firing: ScheduleFiring, at now: Timestamp) throws -> [AddedTask]? {
-        guard let stored = try schedule(firing.after.name), stored.revision == firing.revision else {
-            return nil
-        }
+        // Revisions begin again with another schedule of the same name.
+        guard let stored = try schedule(firing.after.name), stored.revision == firing.revision,
+            stored.createdAt == firing.after.createdAt
+        else { return nil }
         let added = try add(firing.tasks, batch: nil, at: now)
         try save(firing.after)
         return added

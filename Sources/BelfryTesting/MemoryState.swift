@@ -40,8 +40,8 @@ final class MemoryState {
     private var followers: [Int64: [Int64]] = [:]
     private var pending: Set<Int64> = []
     private var lastNumber: Int64 = 0
-    /// The latest time this store was told: what is due later than that still waits.
-    private var latest = Timestamp(milliseconds: .min)
+    /// The time that this store was told last: what is due later than that waits, also when a clock was set back.
+    private var lastTold = Timestamp(milliseconds: .min)
 
     private struct Edge {
         var number: Int64
@@ -73,7 +73,7 @@ final class MemoryState {
         followers = other.followers
         pending = other.pending
         lastNumber = other.lastNumber
-        latest = other.latest
+        lastTold = other.lastTold
     }
 
     func requireOpen() throws {
@@ -124,7 +124,7 @@ final class MemoryState {
     }
 
     private func write(_ drafts: [TaskEvent.Draft], at now: Timestamp) {
-        latest = max(latest, now)
+        lastTold = now
         for draft in drafts {
             let cursor = EventCursor(epoch: epoch, position: cursor.position + 1)
             events.append(EventRecord(TaskEvent(cursor: cursor, time: now, draft: draft)))
@@ -223,7 +223,7 @@ extension MemoryState: TaskTransaction {
     }
 
     func firstTurn(in lane: Lane, priority: Int) -> Int64? {
-        waiting(in: lane, priority: priority).filter { isDue($0, at: latest) && $0.turn >= 0 }
+        waiting(in: lane, priority: priority).filter { isDue($0, at: lastTold) && $0.turn >= 0 }
             .map(\.turn).min()
     }
 
@@ -261,7 +261,7 @@ extension MemoryState: TaskTransaction {
     func write(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) {
         let after = transition.task
         store(after)
-        latest = max(latest, now)
+        lastTold = now
         note(transition.attempt, of: after, at: now)
         write(transition.events, at: now)
         countInBatch(after, was: before.status, at: now)
@@ -297,7 +297,7 @@ extension MemoryState: TaskTransaction {
         edges[dependant.number]?[index].isSatisfied = true
     }
 
-    func wakeDue(at now: Timestamp) { latest = max(latest, now) }
+    func wakeDue(at now: Timestamp) { lastTold = now }
 
     private func isDue(_ task: BackgroundTask, at now: Timestamp) -> Bool {
         task.holdCount == 0 && task.notBefore.map { $0 <= now } ?? true
@@ -345,7 +345,7 @@ extension MemoryState {
 
     var pendingWork: PendingWork {
         let waiting = pending.compactMap { tasks[$0] }
-        let due = waiting.filter { $0.holdCount == 0 }.compactMap(\.notBefore).filter { $0 > latest }.min()
+        let due = waiting.filter { $0.holdCount == 0 }.compactMap(\.notBefore).filter { $0 > lastTold }.min()
         return PendingWork(
             lanes: Set(waiting.map(\.lane)),
             nextDue: due,

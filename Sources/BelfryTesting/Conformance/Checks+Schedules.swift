@@ -64,6 +64,14 @@ extension StoreConformance {
             try expectEqual(try await bench.store.schedules(), [], "the schedules")
             try expectEqual(try await bench.store.status().newest, 0, "the events")
         },
+        StoreCheck("a firing of a schedule that is gone makes nothing of another by its name") { bench in
+            let firing = bench.firing(of: bench.schedule("nightly"), 1)
+            bench.clock.advance(by: .seconds(60))
+            let other = bench.schedule("nightly")
+            try await bench.store.saveSchedule(other, replacing: nil)
+            try expectEqual(try await bench.store.fire(firing, at: bench.now), nil, "the tasks")
+            try expectEqual(try await bench.store.schedules(), [other], "the schedules")
+        },
         StoreCheck("a firing whose task is refused leaves the schedule as it was; one without tasks moves it")
         {
             bench in

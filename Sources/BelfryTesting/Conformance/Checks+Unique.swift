@@ -118,6 +118,15 @@ extension StoreConformance {
                 "the revision of the running one"
             )
         },
+        StoreCheck("what is kept and then replaced in one submission is answered as it is afterwards") {
+            bench in
+            let there = try await bench.addOne { $0.unique = UniqueRule() }
+            let both = [bench.unique(.keep), bench.unique(.replace)]
+            let added = try await bench.store.add(both, batch: nil, at: bench.now)
+            try expectEqual(added.map(\.isNew), [false, true], "what is new")
+            try expectEqual(added[0].task, try await bench.stored(there.id), "the answer")
+            try expectEqual(added[0].task.status, .cancelled, "its status")
+        },
         StoreCheck(
             "what comes after the task that it replaces is refused, unless it runs whatever became of it"
         ) {
