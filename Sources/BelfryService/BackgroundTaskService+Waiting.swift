@@ -36,7 +36,7 @@ extension BackgroundTaskService {
         new.context = context
         if let deadline = edit.deadline { new.deadline = deadline }
         new.after = try await store.dependencies(of: [task.id])[task.id]?.map(\.id) ?? []
-        let accepted = try accept(new, batch: nil, at: clocks.wall.now)
+        let accepted = try accept(new, batch: nil, at: clocks.wall.now, stayingIn: task.group)
         if edit.params != nil { edit.params = accepted.new.params }
         if edit.maxAttempts != nil { edit.options = accepted.new.options }
         return edit

@@ -108,9 +108,14 @@ public final class BackgroundTaskService: TaskControl {
     }
 
     /// Checks a submission and fills in what the client left open.
-    func accept(_ new: NewTask, batch: TaskBatch?, at now: Timestamp) throws -> AcceptedTask {
+    ///
+    /// - Parameter group: where the task is already, drained or not; nil when it is new.
+    func accept(_ new: NewTask, batch: TaskBatch?, at now: Timestamp, stayingIn group: String? = nil) throws
+        -> AcceptedTask
+    {
         try new.validate()
         let feature = try features.feature(new.featureID)
+        if new.group != group { try checkIntake(of: new.group) }
         var new = try completed(new, feature.descriptor, at: now)
         if new.params.hasTaskReference {
             try TaskReferences.check(new.params, dependencies: new.after.count)
@@ -124,16 +129,18 @@ public final class BackgroundTaskService: TaskControl {
         return AcceptedTask(id: new.id ?? ids.taskID(at: now), new: new, flow: fairness.flow(of: new))
     }
 
+    private func checkIntake(of group: String) throws {
+        guard !worker.groups.accepts(group) else { return }
+        throw BelfryError(
+            .notAllowedNow,
+            "The group '\(group)' is being drained and takes no new tasks.",
+            fix: "Open it again: belfry group resume \(group)",
+            pointer: "/group"
+        )
+    }
+
     private func completed(_ new: NewTask, _ feature: FeatureDescriptor, at now: Timestamp) throws -> NewTask
     {
-        guard worker.groups.accepts(new.group) else {
-            throw BelfryError(
-                .notAllowedNow,
-                "The group '\(new.group)' is being drained and takes no new tasks.",
-                fix: "Open it again: belfry group resume \(new.group)",
-                pointer: "/group"
-            )
-        }
         var new = new
         let needs = new.needs ?? feature.needs
         if let lack = worker.configuration.capacity.lack(

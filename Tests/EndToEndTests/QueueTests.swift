@@ -158,6 +158,12 @@ struct QueueTests {
         let refused = try await sandbox.belfry("add", "--group", "film", "--", "true")
         #expect(refused.status == 1)
         #expect(refused.errors.contains("belfry group resume film"), "\(refused.errors)")
+        // What is there can still be changed; from elsewhere nothing comes in.
+        #expect(try await sandbox.belfry("edit", "2", "--title", "still here").status == 0)
+        try await sandbox.belfry("add", "--stash", "--", "true")
+        let moved = try await sandbox.belfry("edit", "last", "--group", "film")
+        #expect(moved.status == 1)
+        #expect(moved.errors.contains("takes no new tasks"), "\(moved.errors)")
         try await letGo("one", sandbox)
         #expect(try await drained.status == 0)
         #expect(try await status("2", sandbox) == "completed")
