@@ -231,6 +231,8 @@ struct BadInputTests {
         let sandbox = try Sandbox()
         let disk = try SmallDisk(at: sandbox.root + "/state", kilobytes: 4096)
         defer { disk.unmount() }
+        // The whole disk is smaller than what is kept free by itself.
+        try sandbox.write("[worker]\ndisk_reserve_mb = 0\n", to: "config.toml")
         #expect(try await sandbox.belfry("run", "--", "true").status == 0)
         try disk.fill()
         var refused: Ran?
