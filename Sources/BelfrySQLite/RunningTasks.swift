@@ -9,6 +9,8 @@ import BelfryCore
 /// running task by SQL alone forgets it here, and a rollback forgets all.
 struct RunningTasks {
     private var tasks: [TaskID: BackgroundTask] = [:]
+    /// The time of the last claim: a claim at an earlier one finds a clock that was set back.
+    var lastClaim: Timestamp?
 
     subscript(id: TaskID) -> BackgroundTask? { tasks[id] }
 

@@ -104,6 +104,8 @@ enum Schema {
         CREATE INDEX tasks_by_unique_key ON tasks (unique_key, status, number) WHERE unique_key IS NOT NULL;
         CREATE INDEX tasks_by_flow ON tasks (lane, priority, flow, turn)
             WHERE status = 'pending' AND flow IS NOT NULL;
+        CREATE INDEX tasks_woken ON tasks (not_before)
+            WHERE status = 'pending' AND ready = 1 AND not_before IS NOT NULL;
         CREATE INDEX tasks_by_deadline ON tasks (deadline) WHERE status = 'pending' AND deadline IS NOT NULL;
         CREATE INDEX tasks_pending ON tasks (number) WHERE status = 'pending';
         CREATE INDEX tasks_final ON tasks (status, number) WHERE finished_at IS NOT NULL;

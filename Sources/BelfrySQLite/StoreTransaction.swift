@@ -354,7 +354,19 @@ extension StoreTransaction: TaskTransaction {
     }
 
     func wakeDue(at now: Timestamp) throws {
+        if running.lastClaim.map({ now < $0 }) ?? true { try letWait(after: now) }
+        running.lastClaim = now
         try hot(.wakeDue).run { $0.add(now.milliseconds) }
+    }
+
+    /// What was due and is not any more, because the clock was set back, waits again: or nobody would say when.
+    private func letWait(after now: Timestamp) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE tasks INDEXED BY tasks_woken SET ready = 0
+                WHERE status = 'pending' AND ready = 1 AND not_before IS NOT NULL AND not_before > ?
+                """
+        ).execute(arguments: [now.milliseconds])
     }
 
     func candidates(in lane: Lane, limit: Int, at now: Timestamp) throws -> [BackgroundTask] {

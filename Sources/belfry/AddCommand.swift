@@ -29,7 +29,8 @@ struct AddCommand: ParsableCommand {
     /// `add` without options, past the parser.
     static func add(_ plain: PlainSubmission) throws {
         let session = Session()
-        try printName(of: session.submit("POST", "/v1/tasks", body: .object(plain.submission(session))).answer)
+        let body = JSONValue.object(plain.submission(session))
+        try printName(of: session.submit("POST", "/v1/tasks", body: body).answer)
     }
 
     private func addChain(_ session: Session) throws {

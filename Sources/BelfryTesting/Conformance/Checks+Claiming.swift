@@ -83,6 +83,19 @@ extension StoreConformance {
             try await bench.add(1)
             try expectEqual(try await bench.claim(1).map(\.task.number), [2], "the numbers")
         },
+        StoreCheck("a task that was due waits again when the clock is set back, and it is told for when") {
+            bench in
+            let due = bench.now.adding(.seconds(10))
+            try await bench.add(1) { $0.notBefore = due }
+            bench.clock.advance(by: .seconds(10))
+            let other = Lane(group: "default", featureID: "other")
+            try expectEqual(try await bench.claim(1, lanes: [other: 1]), [], "a claim of another lane")
+            bench.clock.advance(by: .seconds(-5))
+            try expectEqual(try await bench.claim(), [], "a claim too early")
+            try expectEqual(try await bench.store.pendingWork().nextDue, due, "the next time")
+            bench.clock.advance(by: .seconds(5))
+            try expectEqual(try await bench.claim().count, 1, "a claim in time")
+        },
         StoreCheck("pending work names the lanes of pending tasks and the next time one becomes due") {
             bench in
             let soon = bench.now.adding(.seconds(5))
