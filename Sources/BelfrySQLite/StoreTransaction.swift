@@ -14,6 +14,7 @@ final class StoreTransaction {
     var counters: Counters
     var running: RunningTasks
     private let savedCounters: Counters
+    private var lastContext: (context: SubmissionContext, text: String)?
     private var prepared = [HotStatement?](repeating: nil, count: Hot.allCases.count)
     /// The private columns of those candidates that have any.
     private var privates: [Int64: (context: String?, checkpoint: String?)] = [:]
@@ -259,6 +260,7 @@ extension StoreTransaction: TaskTransaction {
         after dependencies: [(number: Int64, isSatisfied: Bool)],
         at now: Timestamp
     ) throws {
+        let context = context.map(text(of:))
         try hot(.insert).run { TaskRow.bind(task, context: context, to: &$0, at: now) }
         counters.statuses[.pending, default: 0] += 1
         for (place, dependency) in dependencies.enumerated() {
@@ -268,6 +270,14 @@ extension StoreTransaction: TaskTransaction {
             ).execute(arguments: [task.number, dependency.number, dependency.isSatisfied, place])
         }
         try write([TaskEvent.Draft(.added, task: TaskSummary(task))], at: now)
+    }
+
+    /// A context as its column keeps it. The tasks of a batch come from one place: it is written out once.
+    private func text(of context: SubmissionContext) -> String {
+        if let last = lastContext, last.context == context { return last.text }
+        let text = context.stored.text
+        lastContext = (context, text)
+        return text
     }
 
     func insert(_ batch: TaskBatch, at now: Timestamp) throws {

@@ -118,7 +118,7 @@ enum TaskRow {
     /// Binds a task that was just accepted to ``insertion``: pending, without a past.
     static func bind(
         _ task: BackgroundTask,
-        context: SubmissionContext?,
+        context: String?,
         to row: inout Binder,
         at now: Timestamp
     ) {
@@ -150,7 +150,7 @@ enum TaskRow {
         row.add(task.options.isDefault ? nil : task.options.json.text)
         row.add(task.lane.description)
         row.add(isReady(task, at: now))
-        row.add(context?.stored.text)
+        row.add(context)
     }
 
     static let claim = """

@@ -67,11 +67,17 @@ struct TaskRoutes {
         guard let submissions = json["tasks"]?.array else {
             throw BelfryError(.invalidRequest, "A batch needs a list 'tasks'.", pointer: "/tasks")
         }
+        // Where the submitter stood, for all tasks that do not say it themselves.
+        let shared = try json["context"].map(SubmissionContext.init(json:))
         let cursor = backend.newestEvent
         var tasks: [NewTask] = []
         tasks.reserveCapacity(submissions.count)
         for (index, submission) in submissions.enumerated() {
-            do { tasks.append(try await newTask(submission)) } catch var error as BelfryError {
+            do {
+                var task = try await newTask(submission)
+                task.context = task.context ?? shared
+                tasks.append(task)
+            } catch var error as BelfryError {
                 error.message = "Task \(index + 1) of \(submissions.count): \(error.message)"
                 error.pointer = "/tasks/\(index)\(error.pointer ?? "")"
                 throw error

@@ -64,10 +64,10 @@ struct BatchCommand: ParsableCommand {
             default: task["arguments"] = params
             }
             for (key, value) in shared { task[key] = value }
-            task["context"] = context
             return .object(task)
         }
         var body: JSONObject = ["tasks": .array(tasks)]
+        body["context"] = context
         body.set("title", title.map { .string($0) })
         let answer = try session.submit("POST", "/v1/batches", body: .object(body)).answer
         let numbers = (answer["tasks"]?.array ?? []).compactMap { $0["number"]?.int }
