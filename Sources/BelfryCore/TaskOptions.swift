@@ -60,6 +60,12 @@ extension TaskOptions {
         let reader = JSONReader(json, what: "submission")
         timeouts.attempt = try reader.duration("attemptTimeoutSeconds", upTo: 31_536_000)
         timeouts.idle = try reader.duration("idleTimeoutSeconds", upTo: 31_536_000)
+        for (key, value) in [
+            ("attemptTimeoutSeconds", timeouts.attempt), ("idleTimeoutSeconds", timeouts.idle),
+        ]
+        where value == .zero {
+            throw reader.error(key, "above 0")
+        }
         retry = try reader.value("retry").map(RetryPolicy.init(json:))
         if let value = json["onDependencyFailure"], !value.isNull {
             guard let policy = value.string.flatMap(DependencyPolicy.init(rawValue:)) else {
@@ -97,7 +103,8 @@ extension RetryPolicy {
             maxAttempts = Int(attempts)
         }
         initialDelay = try reader.duration("initialDelaySeconds", upTo: 604_800) ?? initialDelay
-        maxDelay = try reader.duration("maxDelaySeconds", upTo: 2_592_000) ?? maxDelay
+        // A first wait that was asked for is not cut down by a bound that nobody set.
+        maxDelay = try reader.duration("maxDelaySeconds", upTo: 2_592_000) ?? max(maxDelay, initialDelay)
         multiplier = try reader.number("multiplier", in: 1...100) ?? multiplier
         jitter = try reader.number("jitter", in: 0...1) ?? jitter
         retryOn = try reader.codes("retryOn")

@@ -139,6 +139,20 @@ public final class BackgroundTaskService: TaskControl {
         )
     }
 
+    /// A name that no task has would make all of them the same.
+    private func check(_ rule: UniqueRule?, _ params: JSONValue, _ feature: FeatureDescriptor) throws {
+        let known = Set(feature.paramsSchema["properties"]?.object?.keys.map { $0 } ?? [])
+            .union(params.object?.keys.map { $0 } ?? [])
+        guard let name = rule?.params?.first(where: { !known.contains($0) }) else { return }
+        let hint = NameSuggestion.closest(to: name, among: known.sorted()).map { "; did you mean '\($0)'?" }
+        throw BelfryError(
+            .invalidRequest,
+            "'\(name)' is no parameter of \(feature.id) that could be unique\(hint ?? ".")",
+            fix: "See: belfry feature show \(feature.id)",
+            pointer: "/unique/params"
+        )
+    }
+
     private func completed(_ new: NewTask, _ feature: FeatureDescriptor, at now: Timestamp) throws -> NewTask
     {
         var new = new
@@ -155,6 +169,7 @@ public final class BackgroundTaskService: TaskControl {
             )
         }
         new.needs = needs
+        try check(new.unique, new.params, feature)
         if let attempts = new.maxAttempts, attempts != (new.options.retry ?? feature.retry).maxAttempts {
             // Kept with the task: a retry by hand gives as many again.
             var policy = new.options.retry ?? feature.retry

@@ -35,6 +35,7 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)
         let typed = Array(CommandLine.arguments.dropFirst())
         do {
+            try Arguments.check()
             if let plain = PlainSubmission(typed) { return try AddCommand.add(plain) }
             let words = Terminator.spelledOut(typed)
             if let hint = Synonyms.hint(for: words.first) { throw ValidationError(hint) }
@@ -48,6 +49,23 @@ enum Main {
         } catch {
             Output.flush()
             Belfry.exit(withError: error)
+        }
+    }
+}
+
+/// The arguments as the system gave them.
+enum Arguments {
+    /// - Throws: ``BelfryError`` when one is not UTF-8: passed on, it would name another file than was meant.
+    static func check() throws {
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else {
+                continue
+            }
+            throw BelfryError(
+                .invalidRequest,
+                "Argument \(index) is not UTF-8: '\(String(cString: bytes))'.",
+                fix: "Rename the file, or hand its name over by a script or a file of names."
+            )
         }
     }
 }

@@ -57,7 +57,11 @@ struct StatusCommand: ParsableCommand {
 struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
-        abstract: "Ends the hub gracefully; unfinished tasks go on when it is back."
+        abstract: "Ends the hub gracefully; unfinished tasks go on when it is back.",
+        discussion: """
+            Running tasks have worker.drain_seconds (10) to end. What is cut off then runs again when the hub is back; \
+            a command only if it was submitted with --rerun, else it fails with the code interrupted.
+            """
     )
 
     func run() throws {

@@ -118,6 +118,7 @@ struct TaskSettings: ParsableArguments {
         if let retryDelay {
             policy.initialDelay = .seconds(try Durations.seconds(retryDelay, "--retry-delay"))
         }
+        policy.maxDelay = max(policy.maxDelay, policy.initialDelay)
         if let retryMaxDelay {
             policy.maxDelay = .seconds(try Durations.seconds(retryMaxDelay, "--retry-max-delay"))
         }

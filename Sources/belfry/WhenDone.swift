@@ -15,7 +15,7 @@ struct WhenDone {
     /// Waits until nothing is pending or running, and stays so for the grace; then acts.
     func run() throws {
         while true {
-            for name in try WaitCommand.unfinished(session) {
+            for name in try unfinished() {
                 guard let id = TaskID(name) else { continue }
                 try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id)
             }
@@ -27,15 +27,21 @@ struct WhenDone {
         }
     }
 
+    /// What can go on by itself. What comes after others is looked at when they are done: it may come after
+    /// something that was put aside.
+    private func unfinished() throws -> [String] {
+        try WaitCommand.unfinished(session) { $0["waiting"]?["for"]?.string != "dependency" }
+    }
+
     /// A task that is submitted within the grace calls it off, and so does Ctrl-C.
     private func staysEmpty() throws -> Bool {
-        if try !WaitCommand.unfinished(session).isEmpty { return false }
+        if try !unfinished().isEmpty { return false }
         guard grace > 0 else { return true }
         Output.note("belfry: all done; \(word) in \(Format.duration(grace)). Ctrl-C calls it off.")
         let end = SystemLeaseClock().now + .seconds(grace)
         while SystemLeaseClock().now < end {
             usleep(200_000)
-            if try !WaitCommand.unfinished(session).isEmpty { return false }
+            if try !unfinished().isEmpty { return false }
         }
         return true
     }

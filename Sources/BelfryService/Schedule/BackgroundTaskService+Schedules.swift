@@ -67,8 +67,20 @@ extension BackgroundTaskService {
     /// Holds a schedule, or lets it go on. Ticks in between are not made up for.
     @discardableResult
     public func setPaused(_ isPaused: Bool, schedule name: String) async throws -> Schedule {
-        let schedule = try await schedule(name)
-        guard schedule.isPaused != isPaused else { return schedule }
+        // A tick may come between reading and writing: then it is read again.
+        for _ in 0..<10 {
+            let schedule = try await schedule(name)
+            guard schedule.isPaused != isPaused else { return schedule }
+            let after = try paused(schedule, isPaused)
+            do {
+                try await store.saveSchedule(after, replacing: schedule.revision)
+                return after
+            } catch TaskStoreError.conflict { continue } catch { try await translated { throw error } }
+        }
+        throw BelfryError(.conflict, "The schedule '\(name)' changes too fast.", fix: "Try again.")
+    }
+
+    private func paused(_ schedule: Schedule, _ isPaused: Bool) throws -> Schedule {
         let now = clocks.wall.now
         var after = schedule
         after.isPaused = isPaused
@@ -77,8 +89,6 @@ extension BackgroundTaskService {
         }
         after.revision += 1
         after.updatedAt = now
-        let changed = after
-        try await translated { try await store.saveSchedule(changed, replacing: schedule.revision) }
         return after
     }
 

@@ -92,6 +92,23 @@ struct SlotTests {
         }
     }
 
+    @Test("a unique rule over a parameter that there is not is refused, and so is a bound of no time at all")
+    func meaningless() async throws {
+        try await Harness.run(features: [ClosureFeature("paint")]) { hub in
+            let error = await #expect(throws: BelfryError.self) {
+                try await hub.add("paint") {
+                    $0.params = ["command": "touch"]
+                    $0.unique = UniqueRule()
+                    $0.unique?.params = ["comand"]
+                }
+            }
+            #expect(error?.message.contains("did you mean 'command'?") == true)
+            #expect(throws: BelfryError.self) { try TaskOptions(json: ["attemptTimeoutSeconds": 0]) }
+            let policy = try RetryPolicy(json: ["initialDelaySeconds": 3600])
+            #expect(policy.maxDelay == .seconds(3600))
+        }
+    }
+
     @Test("a group has as many slots as it was given, also after a restart")
     func groupLimit() async throws {
         let gate = Gate()
