@@ -58,7 +58,7 @@ struct BatchCommand: ParsableCommand {
         for (key, value) in try rules.members() { shared[key] = value }
         shared.set("origin", origin.map { .string($0) })
         let tasks = try pairs().map { params -> JSONValue in
-            var task: JSONObject = ["featureId": .string(feature)]
+            var task: JSONObject = ["id": Session.newTaskID(), "featureId": .string(feature)]
             switch params {
             case .object: task["params"] = merged(params)
             default: task["arguments"] = params

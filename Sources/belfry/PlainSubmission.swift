@@ -27,12 +27,12 @@ enum PlainSubmission {
     func submission(_ session: Session) -> JSONObject {
         switch self {
         case .command(let words):
-            var object: JSONObject = ["featureId": "shell"]
+            var object: JSONObject = ["id": Session.newTaskID(), "featureId": "shell"]
             object["params"] = ["command": .array(words.map { .string($0) })]
             object["context"] = session.context(withEnvironment: true).json
             return object
         case .feature(let feature, let arguments):
-            var object: JSONObject = ["featureId": .string(feature)]
+            var object: JSONObject = ["id": Session.newTaskID(), "featureId": .string(feature)]
             object["arguments"] = .array(arguments.map(SubmissionOptions.pair))
             object["context"] = session.context(withEnvironment: feature == "shell").json
             return object

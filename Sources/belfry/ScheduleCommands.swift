@@ -55,10 +55,13 @@ struct ScheduleAddCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
+        var task = try options.submission(session).object ?? [:]
+        // Each tick's task gets one of its own.
+        if options.id == nil { task["id"] = nil }
         let body: JSONValue = [
             "name": .string(name), "rule": .string(cron ?? "every \(every ?? "")"),
             "zone": .string(zone ?? Zone.own(session.environment)), "catchUp": .string(catchUp),
-            "task": try options.submission(session),
+            "task": .object(task),
         ]
         let answer = try session.submit("POST", "/v1/schedules", body: body).answer
         if json { return Output.json(answer) }

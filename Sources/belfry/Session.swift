@@ -31,20 +31,29 @@ struct Session {
     }
 
     /// Sends a submission, starting the hub if none runs or the one that runs is on its way out.
+    ///
+    /// A hub that ends in the middle of its answer may have accepted it: it is sent again all the same. Tasks
+    /// carry ids of the client's making, so that they are there once; other changes are the same twice.
     func submit(_ method: String, _ path: String, body: JSONValue) throws -> (
         answer: JSONValue, cursor: EventCursor?
     ) {
-        let stream: HubStream
-        do { stream = try openUnlessEnding(method, path, body: body) } catch let error as BelfryError
-            where error.code == .noHub
-        {
-            let programs = HubStarter.programsDirectory(environment: environment)
-            try HubStarter(places: places, programs: programs, environment: environment).start()
-            stream = try client.open(method, path, body: body)
+        var failures = 0
+        while true {
+            do {
+                let stream = try openUnlessEnding(method, path, body: body)
+                let cursor = stream.header("belfry-cursor").flatMap { EventCursor($0) }
+                return (try Self.parse(try stream.readAll()), cursor)
+            } catch let error as BelfryError where error.code == .noHub {
+                failures += 1
+                guard failures < 5 else { throw error }
+                let programs = HubStarter.programsDirectory(environment: environment)
+                try HubStarter(places: places, programs: programs, environment: environment).start()
+            }
         }
-        let cursor = stream.header("belfry-cursor").flatMap { EventCursor($0) }
-        return (try Self.parse(try stream.readAll()), cursor)
     }
+
+    /// An id for a task that may have to be sent again.
+    static func newTaskID() -> JSONValue { .string(IDGenerator().taskID(at: SystemWallClock().now).rawValue) }
 
     /// A hub that refuses because it ends closes its socket a moment later: then, or when the next
     /// one listens there, the answer is another.

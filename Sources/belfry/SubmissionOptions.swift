@@ -78,7 +78,7 @@ struct SubmissionOptions: ParsableArguments {
     /// The submission as the API takes it.
     func submission(_ session: Session) throws -> JSONValue {
         var object: JSONObject = ["featureId": .string(feature ?? "shell")]
-        object.set("id", id.map { .string($0) })
+        object["id"] = id.map { .string($0) } ?? Session.newTaskID()
         if isCommand {
             object["params"] = ["command": .array(command.map { .string($0) })]
         } else if let params {
@@ -97,14 +97,11 @@ struct SubmissionOptions: ParsableArguments {
 
     /// This submission and those after `--then`, each coming after the one before; every one has an id.
     func chain(_ session: Session) throws -> [JSONValue] {
-        let ids = IDGenerator()
-        let now = SystemWallClock().now
         var tasks: [JSONValue] = []
         var words = then[...]
         var next = self
         while true {
             var object = try next.submission(session).object ?? [:]
-            if object["id"] == nil { object["id"] = .string(ids.taskID(at: now).rawValue) }
             if let earlier = tasks.last?["id"] {
                 object["after"] = .array((object["after"]?.array ?? []) + [earlier])
             }
