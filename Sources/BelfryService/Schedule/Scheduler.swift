@@ -108,52 +108,45 @@ public final class Scheduler: Service {
             now: now,
             catchUp: schedule.catchUp
         )
-        var after = schedule
-        var tasks: [AcceptedTask] = []
-        for tick in plan.ticks {
-            do { tasks.append(try service.task(of: schedule, for: tick, at: now)) } catch {
+        tell(plan, of: schedule)
+        // Refused when the schedule has changed meanwhile: then the next look decides anew.
+        guard let added = try await fire(schedule, plan, tasks(of: schedule, plan, at: now), at: now) else {
+            return now
+        }
+        service.wasAdded(added)
+        return plan.next
+    }
+
+    private func tasks(of schedule: Schedule, _ plan: CatchUpPlan, at now: Timestamp) -> [AcceptedTask] {
+        plan.ticks.compactMap { tick in
+            do { return try service.task(of: schedule, for: tick, at: now) } catch {
                 // A plugin that is away, a file that is gone: this tick makes no task, and the next may.
                 logger.error(
                     "a schedule could not make its task",
                     metadata: ["schedule": "\(schedule.name)", "error": "\(error)"]
                 )
-                after.missed += 1
+                return nil
             }
         }
-        after.nextAt = plan.next
-        after.lastTick = plan.ticks.last ?? after.lastTick
-        after.lastTask = tasks.last?.id ?? after.lastTask
-        after.made += Int64(tasks.count)
-        after.missed += Int64(plan.skipped + plan.dropped)
-        after.revision += 1
-        after.updatedAt = now
-        tell(plan, of: schedule)
-        // Refused when the schedule has changed meanwhile: then the next look decides anew.
-        guard let added = try await fire(schedule, tasks, after, at: now) else { return now }
-        service.wasAdded(added)
-        return plan.next
     }
 
-    /// A unique rule that rejects the tasks makes the ticks missed ones; the schedule goes on.
-    private func fire(_ schedule: Schedule, _ tasks: [AcceptedTask], _ after: Schedule, at now: Timestamp)
+    /// A unique rule may reject tasks: all but the first, because they are the same, or every one, because there
+    /// is one already. Their ticks are missed ones then, and the schedule goes on.
+    private func fire(_ schedule: Schedule, _ plan: CatchUpPlan, _ tasks: [AcceptedTask], at now: Timestamp)
         async throws -> [AddedTask]?
     {
-        let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
-        do { return try await service.store.fire(firing, at: now) } catch TaskStoreError.conflict(let reason)
-        {
-            logger.notice(
-                "a tick made no task",
-                metadata: ["schedule": "\(schedule.name)", "reason": "\(reason)"]
-            )
-            var after = after
-            after.lastTask = schedule.lastTask
-            after.made = schedule.made
-            after.missed += Int64(tasks.count)
-            return try await service.store.fire(
-                ScheduleFiring(revision: schedule.revision, tasks: [], after: after),
-                at: now
-            )
+        for tasks in [tasks, Array(tasks.prefix(1))] {
+            let firing = ScheduleFiring(of: schedule, plan, tasks: tasks, at: now)
+            do { return try await service.store.fire(firing, at: now) } catch TaskStoreError.conflict(
+                let reason
+            ) {
+                logger.notice(
+                    "a tick made no task",
+                    metadata: ["schedule": "\(schedule.name)", "reason": "\(reason)"]
+                )
+            }
         }
+        return try await service.store.fire(ScheduleFiring(of: schedule, plan, tasks: [], at: now), at: now)
     }
 
     private func tell(_ plan: CatchUpPlan, of schedule: Schedule) {

@@ -154,15 +154,7 @@ extension SimulatedWorld {
             }
             return AcceptedTask(id: ids.taskID(at: now), new: new)
         }
-        var after = schedule
-        after.nextAt = plan.next
-        after.lastTick = plan.ticks.last ?? after.lastTick
-        after.lastTask = tasks.last?.id ?? after.lastTask
-        after.made += Int64(tasks.count)
-        after.missed += Int64(plan.skipped + plan.dropped)
-        after.revision += 1
-        after.updatedAt = now
-        let firing = ScheduleFiring(revision: schedule.revision, tasks: tasks, after: after)
+        let firing = ScheduleFiring(of: schedule, plan, tasks: tasks, at: now)
         return PlannedFiring(firing: firing, plan: plan, life: known.life, decidedAt: now)
     }
 
@@ -198,11 +190,7 @@ extension SimulatedWorld {
         guard let known = schedules[planned.name]?.schedule else {
             throw Broken("\(planned.name) is gone, and fires")
         }
-        var firing = planned.firing
-        firing.after.lastTask = known.lastTask
-        firing.after.made = known.made
-        firing.after.missed += Int64(firing.tasks.count)
-        firing.tasks = []
+        let firing = ScheduleFiring(of: known, planned.plan, tasks: [], at: planned.decidedAt)
         guard let added = try await store.fire(firing, at: now) else {
             throw Broken("\(planned.name) does not go on")
         }

@@ -166,6 +166,25 @@ struct SchedulerTests {
         }
     }
 
+    @Test("of several missed ticks that a unique rule takes for the same, the first makes its task")
+    func rejectedAmongOthers() async throws {
+        let kept = Mutex<InMemoryTaskStore?>(nil)
+        try await run { hub, _, _ in
+            var task = NewTask(featureID: "paint")
+            task.unique = UniqueRule()
+            try await hub.service.addSchedule("s", rule: "0 * * * *", zone: "UTC", catchUp: .all, task: task)
+            kept.withLock { $0 = hub.memory }
+        }
+        let later = Self.start.adding(.seconds(4 * 3600))
+        try await run(previous: kept.withLock { $0 }, at: later) { hub, alarm, _ in
+            await alarm.hasSleeper()
+            let schedule = try await hub.service.schedule("s")
+            #expect(schedule.made == 1)
+            #expect(schedule.missed == 3)
+            #expect(try await made(hub) == 1)
+        }
+    }
+
     @Test("a schedule that cannot be is refused, with the field")
     func refused() async throws {
         try await run { hub, _, _ in
