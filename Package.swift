@@ -131,7 +131,11 @@ let package = Package(
         ),
 
         // Tests, as Sources are.
-        .testTarget(name: "BelfryCoreTests", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .testTarget(
+            name: "BelfryCoreTests",
+            dependencies: ["BelfryCore", "BelfryTesting"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "BelfryTestingTests",
             dependencies: ["BelfryCore", "BelfryTesting"],
@@ -262,7 +266,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "DesktopTesting", "belfry", "belfry-launch",
+                "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "belfry", "belfry-launch",
                 "belfry-text-to-image",
                 "belfryd", grdb, subprocess, system,
             ],

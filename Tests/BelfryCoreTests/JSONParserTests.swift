@@ -1,6 +1,7 @@
 // What the JSON parser takes, and everything it refuses.
 
 import BelfryCore
+import BelfryTesting
 import Testing
 
 @Suite("Parsing JSON")

@@ -1,6 +1,7 @@
 // What JSON values look like when written, and that they read back.
 
 import BelfryCore
+import BelfryTesting
 import Testing
 
 @Suite("Writing JSON")

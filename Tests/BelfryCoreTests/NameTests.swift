@@ -1,6 +1,7 @@
 // Names of files and features as people and programs write them.
 
 import BelfryCore
+import BelfryTesting
 import Testing
 
 @Suite("File URIs")

@@ -1,6 +1,7 @@
 // Dates are written and read by hand for speed; Foundation's calendar is the judge of them.
 
 import BelfryCore
+import BelfryTesting
 import Testing
 
 #if canImport(FoundationEssentials)

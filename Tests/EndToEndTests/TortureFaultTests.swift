@@ -3,6 +3,7 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryTesting
 import Dispatch
 import FoundationEssentials
 import GRDB
@@ -40,7 +41,7 @@ struct TortureFaultTests {
         if let last = Self.sweep { return (Array(1...max(1, last)), Array(1...max(1, last))) }
         // A generator of its own for each fault, so that one of them can be run again alone.
         let salt = fault.description.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }
-        var random = SplitMix(state: TortureTests.seed &+ salt)
+        var random = SeededRandom(seed: TortureTests.seed &+ salt)
         func pick(_ last: UInt64) -> Int { Int(random.next() % last) + 1 }
         // Each thread counts for itself, and syncs are few.
         let last: UInt64 = fault.call == "fdatasync" ? 12 : 60

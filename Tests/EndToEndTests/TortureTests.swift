@@ -3,6 +3,7 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryTesting
 import Dispatch
 import FoundationEssentials
 import GRDB
@@ -21,7 +22,7 @@ struct TortureTests {
     @Test("kill -9 of the hub at random moments loses nothing and repeats nothing")
     func killStorm() async throws {
         let sandbox = try Sandbox()
-        var random = SplitMix(state: Self.seed)
+        var random = SeededRandom(seed: Self.seed)
         print("torture: \(Self.rounds) rounds, seed \(Self.seed)")
         let accepted = Accepted()
         for round in 1...Self.rounds {
@@ -115,18 +116,5 @@ private final class Accepted: Sendable {
             state.ids.insert(id)
             if state.ids.count == state.moment { state.action() }
         }
-    }
-}
-
-/// A small random number generator with a seed that can be printed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

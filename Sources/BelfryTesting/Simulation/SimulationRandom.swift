@@ -1,22 +1,16 @@
 // Randomness that is the same on every machine: the whole simulation hangs on one number.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// ``SeededRandom`` with the draws that a simulated life is made of.
 struct SimulationRandom: RandomNumberGenerator {
-    private var state: UInt64
+    private var source: SeededRandom
 
     init(seed: UInt64) {
-        state = seed
+        source = SeededRandom(seed: seed)
         // Neighbours would otherwise be one row of numbers, begun one later.
-        state = next() ^ (next() << 32)
+        source = SeededRandom(seed: source.next() ^ (source.next() << 32))
     }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    mutating func next() -> UInt64 { source.next() }
 
     /// A number in `range`, which is not empty.
     mutating func number(_ range: ClosedRange<Int>) -> Int {

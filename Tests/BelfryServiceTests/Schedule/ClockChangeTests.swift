@@ -1,6 +1,7 @@
 // What happens when clocks go forward or back, case by case and beside a walk through every minute.
 
 import BelfryCore
+import BelfryTesting
 import Foundation
 import Testing
 

@@ -17,6 +17,7 @@
 // - croniter takes six fields, `L`, `mon#2`, steps longer than their field, and 30 February; Belfry refuses them.
 
 import BelfryCore
+import BelfryTesting
 import Foundation
 import Testing
 

@@ -2,6 +2,7 @@
 
 import BelfryCore
 import BelfryService
+import BelfryTesting
 import Foundation
 import Testing
 

@@ -1,21 +1,7 @@
-// Randomness that is the same in every run: a failure can be looked at again.
+// Texts and values made at random, the same in every run.
 
 import BelfryCore
-
-/// SplitMix64.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
+import BelfryTesting
 
 extension SeededRandom {
     /// Text from all of Unicode, with more than its share of what needs care.
