@@ -33,6 +33,21 @@ public struct JSONReader {
         return id
     }
 
+    /// The members of the object, of which all must be among `keys`: a misspelt one would silently be without
+    /// effect.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_request` with the closest name.
+    public func members(among keys: [String]) throws -> JSONObject {
+        guard let members = json.object else {
+            throw BelfryError(.invalidRequest, "A \(what) must be a JSON object.")
+        }
+        for key in members.keys where !keys.contains(key) {
+            let hint = NameSuggestion.closest(to: key, among: keys).map { "; did you mean '\($0)'?" } ?? "."
+            throw BelfryError(.invalidRequest, "A \(what) has no field '\(key)'\(hint)", pointer: "/\(key)")
+        }
+        return members
+    }
+
     public func error(_ key: String, _ expected: String) -> BelfryError {
         BelfryError(
             .invalidRequest,

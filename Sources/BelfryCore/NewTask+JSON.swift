@@ -6,18 +6,7 @@ extension NewTask {
     /// - Throws: ``BelfryError`` `invalid_request` naming the field; a key that does not exist is an
     ///   error too, so that a misspelt option is not silently without effect.
     public init(submission json: JSONValue) throws {
-        guard let members = json.object else {
-            throw BelfryError(.invalidRequest, "A submission must be a JSON object.")
-        }
-        for key in members.keys where !Self.keys.contains(key) {
-            let hint =
-                NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
-            throw BelfryError(
-                .invalidRequest,
-                "A submission has no field '\(key)'\(hint)",
-                pointer: "/\(key)"
-            )
-        }
+        _ = try JSONReader(json, what: "submission").members(among: Self.keys)
         try self.init(json: json)
         context = try JSONReader(json, what: "submission").value("context").map(SubmissionContext.init(json:))
     }
@@ -144,18 +133,7 @@ extension TaskEdit {
     /// - Throws: ``BelfryError`` `invalid_request` naming the field.
     public init(json: JSONValue, of task: BackgroundTask) throws {
         self.init()
-        guard let members = json.object else {
-            throw BelfryError(.invalidRequest, "A change must be a JSON object.")
-        }
-        for key in members.keys where !Self.keys.contains(key) {
-            let hint =
-                NameSuggestion.closest(to: key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? "."
-            throw BelfryError(
-                .invalidRequest,
-                "A task has no field '\(key)' to change\(hint)",
-                pointer: "/\(key)"
-            )
-        }
+        let members = try JSONReader(json, what: "change of a task").members(among: Self.keys)
         var whole = members
         whole["featureId"] = .string(task.featureID)
         let new = try NewTask(json: .object(whole))

@@ -15,9 +15,7 @@ struct GroupRoutes {
     private func change(_ request: Request, _ context: HubContext) async throws -> Response {
         let name = try context.name("name")
         let json = try await request.json(upTo: Limits.small)
-        for key in (json.object ?? [:]).keys where !["slots", "state"].contains(key) {
-            throw BelfryError(.invalidRequest, "A group has no '\(key)'.", pointer: "/\(key)")
-        }
+        _ = try JSONReader(json, what: "group").members(among: ["slots", "state"])
         var slots: Int??
         if let value = json["slots"] {
             guard value.isNull || value.int != nil else {

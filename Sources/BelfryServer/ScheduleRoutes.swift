@@ -40,11 +40,8 @@ struct ScheduleRoutes {
     /// `{"name":…,"rule":"0 7 * * mon-fri","zone":"Europe/Berlin","catchUp":"once","task":{…}}`
     private func add(_ request: Request) async throws -> Response {
         let json = try await request.json(upTo: Limits.task)
-        let keys = ["name", "rule", "zone", "catchUp", "task"]
-        for key in (json.object ?? [:]).keys where !keys.contains(key) {
-            throw BelfryError(.invalidRequest, "A schedule has no field '\(key)'.", pointer: "/\(key)")
-        }
         let reader = JSONReader(json, what: "schedule")
+        _ = try reader.members(among: ["name", "rule", "zone", "catchUp", "task"])
         guard let catchUp = CatchUp(rawValue: json["catchUp"]?.string ?? CatchUp.once.rawValue) else {
             throw reader.error("catchUp", "skip, once or all")
         }
