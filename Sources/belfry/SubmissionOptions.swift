@@ -77,21 +77,19 @@ struct SubmissionOptions: ParsableArguments {
 
     /// The submission as the API takes it.
     func submission(_ session: Session) throws -> JSONValue {
-        var object: JSONObject = ["featureId": .string(feature ?? "shell")]
-        object["id"] = id.map { .string($0) } ?? Session.newTaskID()
-        if isCommand {
-            object["params"] = ["command": .array(command.map { .string($0) })]
-        } else if let params {
+        let plain: PlainSubmission =
+            isCommand ? .command(command) : .feature(feature ?? "shell", arguments: arguments)
+        var object = plain.submission(session)
+        if let id { object["id"] = .string(id) }
+        if let params {
+            object["arguments"] = nil
             object["params"] = try readParams(params)
-        } else {
-            object["arguments"] = .array(arguments.map(Self.pair))
         }
         object.set("title", title.map { .string($0) })
         for (key, value) in try settings.members() { object[key] = value }
         for (key, value) in try rules.members() { object[key] = value }
         object.set("origin", origin.map { .string($0) })
         if rerun { object["onInterrupt"] = "rerun" }
-        object["context"] = session.context(withEnvironment: isCommand || feature == "shell").json
         return .object(object)
     }
 
