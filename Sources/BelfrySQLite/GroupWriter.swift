@@ -8,7 +8,8 @@ import Synchronization
 
 /// Runs write requests on the database's writer, many to a transaction.
 final class GroupWriter: Sendable {
-    /// Work that waits for its turn and for the commit.
+    /// Work that waits for its turn and for the commit. Not checked: it has no state of its own, and the one
+    /// subclass says who has its.
     private class Request: @unchecked Sendable {
         /// May be called again after a rollback: the last call counts.
         func run(_ transaction: StoreTransaction) throws {}

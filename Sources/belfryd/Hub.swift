@@ -274,6 +274,10 @@ extension FeatureDescriptor {
         object.set("reason", reason.map { .string($0) })
         object["onInterrupt"] = .string(onInterrupt.rawValue)
         object["maxAttempts"] = .int(Int64(retry.maxAttempts))
+        if !needs.isDefault { object["needs"] = needs.json }
+        object.set("attemptTimeoutSeconds", timeouts.attempt.map { .double($0.seconds) })
+        object.set("idleTimeoutSeconds", timeouts.idle.map { .double($0.seconds) })
+        if retry.maxAttempts > 1 { object["retry"] = retry.json }
         object.set("concurrency", concurrency.map { .int(Int64($0)) })
         return .object(object)
     }
