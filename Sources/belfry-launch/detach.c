@@ -92,7 +92,7 @@ __attribute__((noreturn)) static void become_background(struct options *options,
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execvp(options->program[0], options->program);
+    execute(options->program);
     fail(report, errno);
 }
 

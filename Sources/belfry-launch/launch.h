@@ -39,6 +39,10 @@ void close_from(int first, const int *kept, int kept_count);
 // Gives every signal its default meaning: the hub ignores some, and exec hands that on.
 void reset_signals(void);
 
+// Becomes the program, found on PATH; waits up to a second for one that is open for writing. Returns only when
+// that failed, with errno. Fit for a vforked child.
+void execute(char *const *program);
+
 // Says on stderr that the program cannot be started and returns the exit status for it.
 int cannot_start(const char *program, struct failure failure);
 

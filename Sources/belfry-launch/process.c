@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 void fill_standard_descriptors(void) {
@@ -48,6 +49,18 @@ void reset_signals(void) {
     static const char default_action[64] = {0};
     for (int number = 1; number < NSIG; number++)
         syscall(SYS_rt_sigaction, number, default_action, NULL, (NSIG - 1) / 8);
+}
+
+void execute(char *const *program) {
+    // A file that was just written is busy while any process, ours or a stranger's, still has the writer's
+    // descriptor between its fork and its exec.
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    for (int tries = 0; tries < 100; tries++) {
+        execvp(program[0], program);
+        if (errno != ETXTBSY) return;
+        nanosleep(&pause, NULL);
+    }
+    errno = ETXTBSY;
 }
 
 int cannot_start(const char *program, struct failure failure) {

@@ -101,7 +101,7 @@ __attribute__((noreturn)) static void become_plugin(const struct options *option
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execvp(options->program[0], options->program);
+        execute(options->program);
     }
     failed_errno = errno;
     _exit(EXIT_CANNOT_EXECUTE);

@@ -35,6 +35,20 @@ struct RunTests {
         #expect(ending == .exited(127))
     }
 
+    @Test("a program that somebody has open for writing is started as soon as that is over")
+    func busyProgram() throws {
+        try withFolder { folder in
+            let path = folder + "/tool"
+            let writer = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+            write(writer, "#!/bin/sh\nexit 7\n", 17)
+            let program = try Launcher.run([path])
+            let isWaiting = program.hasSleepingChild()
+            close(writer)
+            #expect(isWaiting)
+            #expect(try program.end() == (.exited(7), ""))
+        }
+    }
+
     @Test("a file that is no program is told and 126")
     func noPermission() throws {
         let (ending, errors) = try Launcher.run(["/etc/passwd"]).end()

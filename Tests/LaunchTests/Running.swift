@@ -124,6 +124,29 @@ final class Running {
 
     func signal(_ number: Int32) { kill(pid, number) }
 
+    /// Waits until the process has a child that sleeps; false when it ends without one.
+    func hasSleepingChild() -> Bool {
+        while state(of: pid) != "Z" {
+            let children = read("/proc/\(pid)/task/\(pid)/children").split(separator: " ")
+            if children.contains(where: { pid_t($0).map(state) == "S" }) { return true }
+        }
+        return false
+    }
+
+    /// The state comes after the name, which is in parentheses.
+    private func state(of process: pid_t) -> Character? {
+        read("/proc/\(process)/stat").split(separator: ")").last?.dropFirst().first
+    }
+
+    private func read(_ path: String) -> String {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        return String(unsafeUninitializedCapacity: 1024) {
+            max(0, Glibc.read(descriptor, $0.baseAddress, 1024))
+        }
+    }
+
     func closeInput() { if open.remove(input) != nil { close(input) } }
 
     func closeOutput() { if open.remove(output.descriptor) != nil { close(output.descriptor) } }
