@@ -125,6 +125,12 @@ public final class HubSocket {
         }
     }
 
+    /// - Returns: whether there is something to read, the end included, before `time` is over.
+    func isReadable(within time: Duration) -> Bool {
+        var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&watched, 1, Int32(clamping: time.wholeMilliseconds)) > 0
+    }
+
     /// - Returns: an empty list at the end of the stream.
     func read() throws -> [UInt8] {
         while true {

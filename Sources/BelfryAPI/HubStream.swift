@@ -52,6 +52,11 @@ public final class HubStream {
         }
     }
 
+    /// Whether ``nextLine()`` has something to go by before `time` is over.
+    public func isReadable(within time: Duration) -> Bool {
+        isAtEnd || start < buffer.count || line.contains(0x0A) || socket.isReadable(within: time)
+    }
+
     /// The next bytes of the body as they arrive; nil at its end.
     public func next() throws -> [UInt8]? {
         if isAtEnd { return nil }
