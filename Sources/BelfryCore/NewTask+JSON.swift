@@ -123,6 +123,7 @@ extension SubmissionContext {
 extension TaskEdit {
     private static let keys = [
         "title", "params", "arguments", "priority", "group", "needs", "notBefore", "delaySeconds", "deadline",
+        "timeoutSeconds",
         "labels", "maxAttempts", "notify", "attemptTimeoutSeconds", "idleTimeoutSeconds", "retry",
         "onDependencyFailure", "context",
     ]
@@ -148,7 +149,7 @@ extension TaskEdit {
         if has("notify") { notify = new.notify }
         if has("notBefore") { notBefore = .some(new.notBefore) }
         if has("deadline") { deadline = .some(new.deadline) }
-        delay = new.delay
+        (delay, timeout) = (new.delay, new.timeout)
         try readOptions(members, of: task)
     }
 

@@ -13,6 +13,8 @@ public struct TaskEdit: Hashable, Sendable {
     /// ``notBefore``, counted from the change. The service resolves it.
     public var delay: Duration?
     public var deadline: Timestamp??
+    /// ``deadline``, counted from the change. The service resolves it.
+    public var timeout: Duration?
     public var labels: [String]?
     /// Attempts from now on. 1…1000.
     public var maxAttempts: Int?

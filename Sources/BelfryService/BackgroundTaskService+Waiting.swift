@@ -23,8 +23,6 @@ extension BackgroundTaskService {
         -> TaskEdit
     {
         var edit = edit
-        if let delay = edit.delay { edit.notBefore = .some(clocks.wall.now.adding(delay)) }
-        edit.delay = nil
         var new = NewTask(featureID: task.featureID, params: edit.params ?? task.params)
         new.title = edit.title ?? task.title
         new.priority = edit.priority ?? task.priority
@@ -34,11 +32,16 @@ extension BackgroundTaskService {
         new.needs = edit.needs ?? task.needs
         new.options = edit.options ?? task.options
         new.context = context
-        if let deadline = edit.deadline { new.deadline = deadline }
+        // As in a submission: of a time and a span the later start and the earlier deadline hold.
+        (new.notBefore, new.delay) = (edit.notBefore ?? nil, edit.delay)
+        (new.deadline, new.timeout) = (edit.deadline ?? nil, edit.timeout)
         new.after = try await store.dependencies(of: [task.id])[task.id]?.map(\.id) ?? []
         let accepted = try accept(new, batch: nil, at: clocks.wall.now, stayingIn: task.group)
         if edit.params != nil { edit.params = accepted.new.params }
         if edit.maxAttempts != nil { edit.options = accepted.new.options }
+        if let time = accepted.new.notBefore { edit.notBefore = .some(time) }
+        if let time = accepted.new.deadline { edit.deadline = .some(time) }
+        (edit.delay, edit.timeout) = (nil, nil)
         return edit
     }
 

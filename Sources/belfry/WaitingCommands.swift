@@ -33,10 +33,6 @@ struct EditCommand: ParsableCommand {
     func run() throws {
         let session = Session()
         var body = try settings.members()
-        if let within = body["timeoutSeconds"]?.double {
-            body["timeoutSeconds"] = nil
-            body["deadline"] = .string(SystemWallClock().now.adding(.seconds(within)).description)
-        }
         body.set("title", title.map { .string($0) })
         if now { body["notBefore"] = .null }
         if !arguments.isEmpty { body["arguments"] = .array(arguments.map(SubmissionOptions.pair)) }
@@ -44,7 +40,7 @@ struct EditCommand: ParsableCommand {
             throw ValidationError("Say what is to change, such as --priority 5 or key=value.")
         }
         let isCommand = try session.task(task).featureID == "shell"
-        body["context"] = session.context(withEnvironment: isCommand).json
+        body["context"] = try session.context(withEnvironment: isCommand).json
         let answer = try session.ask(
             "PATCH",
             "/v1/tasks/\(URLText.encode(task))",

@@ -92,6 +92,32 @@ struct SlotTests {
         }
     }
 
+    @Test("of a time and a span the later start and the earlier deadline hold, in an edit as in a submission")
+    func times() async throws {
+        let wall = ManualWallClock()
+        let start = wall.now
+        @Sendable func later(_ seconds: Int) -> Timestamp { start.adding(.seconds(seconds)) }
+        try await Harness.run(features: [ClosureFeature("paint")], clocks: Clocks(wall: wall)) { hub in
+            let added = try await hub.add("paint") {
+                ($0.notBefore, $0.delay) = (later(100), .seconds(50))
+                ($0.deadline, $0.timeout) = (later(300), .seconds(400))
+            }
+            #expect(added.notBefore == later(100))
+            #expect(added.deadline == later(300))
+            let json: JSONValue = [
+                "notBefore": .string(later(200).description), "delaySeconds": 60,
+                "deadline": .string(later(500).description), "timeoutSeconds": 900,
+            ]
+            let edited = try await hub.service.edit(added.id, try TaskEdit(json: json, of: added))
+            #expect(edited.notBefore == later(200))
+            #expect(edited.deadline == later(500))
+            let spans = try TaskEdit(json: ["delaySeconds": 60, "timeoutSeconds": 900], of: added)
+            let again = try await hub.service.edit(added.id, spans)
+            #expect(again.notBefore == later(60))
+            #expect(again.deadline == later(900))
+        }
+    }
+
     @Test("a unique rule over a parameter that there is not is refused, and so is a bound of no time at all")
     func meaningless() async throws {
         try await Harness.run(features: [ClosureFeature("paint")]) { hub in
