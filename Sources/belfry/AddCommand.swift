@@ -29,7 +29,7 @@ struct AddCommand: ParsableCommand {
     /// `add` without options, past the parser.
     static func add(_ plain: PlainSubmission) throws {
         let session = Session()
-        let body = JSONValue.object(plain.submission(session))
+        let body = JSONValue.object(try plain.submission(session))
         try printName(of: session.submit("POST", "/v1/tasks", body: body).answer)
     }
 

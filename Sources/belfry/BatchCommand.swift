@@ -53,7 +53,7 @@ struct BatchCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
-        let context = session.context(withEnvironment: feature == "shell").json
+        let context = try session.context(withEnvironment: feature == "shell").json
         var shared = try settings.members()
         for (key, value) in try rules.members() { shared[key] = value }
         shared.set("origin", origin.map { .string($0) })

@@ -95,7 +95,7 @@ struct RetryCommand: ParsableCommand {
         try Change.each(selection.tasks) { session, name in
             let path = "/v1/tasks/\(URLText.encode(name))"
             let task = try session.task(name)
-            let context = session.context(withEnvironment: task.featureID == "shell")
+            let context = try session.context(withEnvironment: task.featureID == "shell")
             _ = try session.submit("POST", path + "/retry", body: ["context": context.json])
             return "is pending again"
         }

@@ -24,17 +24,17 @@ enum PlainSubmission {
         self = .feature(words[1], arguments: Array(words[2...]))
     }
 
-    func submission(_ session: Session) -> JSONObject {
+    func submission(_ session: Session) throws -> JSONObject {
         switch self {
         case .command(let words):
             var object: JSONObject = ["id": Session.newTaskID(), "featureId": "shell"]
             object["params"] = ["command": .array(words.map { .string($0) })]
-            object["context"] = session.context(withEnvironment: true).json
+            object["context"] = try session.context(withEnvironment: true).json
             return object
         case .feature(let feature, let arguments):
             var object: JSONObject = ["id": Session.newTaskID(), "featureId": .string(feature)]
             object["arguments"] = .array(arguments.map(SubmissionOptions.pair))
-            object["context"] = session.context(withEnvironment: feature == "shell").json
+            object["context"] = try session.context(withEnvironment: feature == "shell").json
             return object
         }
     }

@@ -3,31 +3,39 @@
 
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 import Glibc
 
 /// One command's way to the hub.
 struct Session {
     let environment: [String: String]
+    /// The variables that are not in ``environment``, because their values are not UTF-8.
+    private let leftOut: [String]
     let places: Places
     let client: HubClient
 
     init() {
-        environment = Self.readEnvironment()
+        (environment, leftOut) = Self.readEnvironment()
         places = Places(environment: environment)
         client = HubClient(socketPath: places.socket)
     }
 
-    private static func readEnvironment() -> [String: String] {
-        var variables: [String: String] = [:]
+    private static func readEnvironment() -> (variables: [String: String], leftOut: [String]) {
+        var (variables, leftOut): ([String: String], [String]) = ([:], [])
         var pointer = environ
         while let entry = pointer.pointee {
             let text = String(cString: entry)
             if let equals = text.firstIndex(of: "=") {
-                variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+                let name = String(text[..<equals])
+                if String(validatingCString: entry) == nil {
+                    leftOut.append(name)
+                } else {
+                    variables[name] = String(text[text.index(after: equals)...])
+                }
             }
             pointer += 1
         }
-        return variables
+        return (variables, leftOut)
     }
 
     /// Sends a submission, starting the hub if none runs or the one that runs is on its way out.
@@ -108,10 +116,22 @@ struct Session {
 
     /// Where the caller stands. A command is run with the caller's environment; other features get
     /// the directory only, so that paths among their params mean what they mean here.
-    func context(withEnvironment: Bool) -> SubmissionContext {
+    ///
+    /// - Throws: ``BelfryError`` when the directory has a name that would reach the hub as another one's.
+    func context(withEnvironment: Bool) throws -> SubmissionContext {
         var buffer = [CChar](repeating: 0, count: 4096)
-        let directory = getcwd(&buffer, buffer.count).map { String(cString: $0) } ?? "/"
+        let path = getcwd(&buffer, buffer.count)
+        guard let directory = path.map({ String(validatingCString: $0) }) ?? "/" else {
+            throw BelfryError(
+                .invalidRequest,
+                "The name of this directory is not UTF-8.",
+                fix: "Rename it, or call belfry from another one."
+            )
+        }
         guard withEnvironment else { return SubmissionContext(workingDirectory: directory) }
+        for name in leftOut {
+            Output.note("belfry: the variable \(Terminal.visible(name)) is not UTF-8 and is left out")
+        }
         let mask = umask(0)
         umask(mask)
         return SubmissionContext(workingDirectory: directory, umask: mask, environment: environment)

@@ -79,7 +79,7 @@ struct SubmissionOptions: ParsableArguments {
     func submission(_ session: Session) throws -> JSONValue {
         let plain: PlainSubmission =
             isCommand ? .command(command) : .feature(feature ?? "shell", arguments: arguments)
-        var object = plain.submission(session)
+        var object = try plain.submission(session)
         if let id { object["id"] = .string(id) }
         if let params {
             object["arguments"] = nil

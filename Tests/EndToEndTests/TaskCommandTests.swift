@@ -285,6 +285,26 @@ struct TaskCommandTests {
         }
     }
 
+    @Test("what is not UTF-8 never reaches a command as something else")
+    func notUTF8() async throws {
+        let sandbox = try Sandbox()
+        func sh(_ script: String) async throws -> Ran {
+            let belfry = "belfry() { '\(Sandbox.programs)/belfry' \"$@\"; }; bad=$(printf 'f\\377'); "
+            return try await sandbox.run("/bin/bash", ["-c", belfry + script])
+        }
+        let argument = try await sh(#"belfry add -- echo "$bad""#)
+        #expect(argument.status == 64)
+        #expect(argument.errors.contains("Argument 4 is not UTF-8"), "\(argument.errors)")
+        let directory = try await sh(#"mkdir "$bad" && cd "$bad" && belfry add -- pwd"#)
+        #expect(directory.status == 64)
+        #expect(directory.errors.contains("not UTF-8"), "\(directory.errors)")
+        let variable = try await sh(#"X=$bad Y=good belfry run -- sh -c 'echo "${X-none} $Y"'"#)
+        #expect(variable.output == "none good\n")
+        #expect(variable.errors.contains("the variable X is not UTF-8 and is left out"), "\(variable.errors)")
+        let left = try await sandbox.belfry("list", "--json").json["tasks"]?.array?.count
+        #expect(left == 1)
+    }
+
     @Test("the socket and everything in the state directory is the user's alone")
     func modes() async throws {
         let sandbox = try Sandbox()
