@@ -78,10 +78,11 @@ let package = Package(
         .target(name: "BelfryTesting", dependencies: ["BelfryCore", "BelfryService"], swiftSettings: swift),
         .target(
             name: "BelfryPlugins",
-            dependencies: ["BelfryCore", subprocess, system],
+            dependencies: ["BelfryCore", "BelfryMCP", subprocess, system],
             swiftSettings: swift
         ),
-        .target(name: "BelfryPluginKit", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .target(name: "BelfryMCP", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .target(name: "BelfryPluginKit", dependencies: ["BelfryCore", "BelfryMCP"], swiftSettings: swift),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTimerFD"),
         .systemLibrary(name: "CDBus", pkgConfig: "dbus-1", providers: [.apt(["libdbus-1-dev"])]),
@@ -106,7 +107,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "belfry",
-            dependencies: ["BelfryAPI", "BelfryCore", "BelfryStdoutSink", arguments],
+            dependencies: ["BelfryAPI", "BelfryCore", "BelfryMCP", "BelfryStdoutSink", arguments],
             swiftSettings: swift
         ),
         .executableTarget(name: "belfry-launch"),
@@ -202,8 +203,13 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
+            name: "BelfryMCPTests",
+            dependencies: ["BelfryCore", "BelfryMCP"],
+            swiftSettings: swift
+        ),
+        .testTarget(
             name: "BelfryPluginsTests",
-            dependencies: ["BelfryCore", "BelfryPlugins", "belfry-launch"],
+            dependencies: ["BelfryCore", "BelfryMCP", "BelfryPlugins", "belfry-launch"],
             swiftSettings: swift
         ),
         .executableTarget(
