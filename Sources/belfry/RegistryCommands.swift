@@ -82,7 +82,8 @@ struct PluginCommand: ParsableCommand {
         abstract: "Plugins: programs that bring features.",
         subcommands: [
             PluginListCommand.self, PluginAddCommand.self, PluginRemoveCommand.self, PluginEnableCommand.self,
-            PluginDisableCommand.self,
+            PluginDisableCommand.self, PluginNewCommand.self, PluginValidateCommand.self,
+            PluginTestCommand.self, PluginRunCommand.self,
         ],
         defaultSubcommand: PluginListCommand.self
     )

@@ -100,7 +100,7 @@ struct Assembly {
         )
     }
 
-    private var launcher: String {
+    var launcher: String {
         let programs = HubStarter.programsDirectory(environment: ProcessInfo.processInfo.environment)
         return HubStarter.program("belfry-launch", in: programs) ?? programs + "/belfry-launch"
     }
@@ -120,11 +120,12 @@ struct Assembly {
         return worker
     }
 
-    private func makePlugins(_ features: FeatureRegistry) -> PluginManager {
+    /// Where plugins are looked for.
+    var registry: PluginRegistry {
         let environment = ProcessInfo.processInfo.environment
         let programs = HubStarter.programsDirectory(environment: environment)
         let bundled = environment["BELFRY_PLUGIN_DIR"] ?? programs + "/../share/belfry/plugins"
-        let registry = PluginRegistry(
+        return PluginRegistry(
             places: PluginRegistry.Places(
                 bundled: [bundled],
                 system: places.systemPlugins + configuration.pluginDirectories,
@@ -133,6 +134,9 @@ struct Assembly {
             ),
             reservedFeatureIDs: ["shell"]
         )
+    }
+
+    private func makePlugins(_ features: FeatureRegistry) -> PluginManager {
         let manager = PluginManager(
             registry: registry,
             features: features,

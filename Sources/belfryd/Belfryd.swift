@@ -22,7 +22,7 @@ struct Belfryd: AsyncParsableCommand {
             belfryd --stdout json | jq .type
             """,
         version: BelfryVersion.current,
-        subcommands: [Serve.self, Answer.self, Restore.self],
+        subcommands: [Serve.self, Answer.self, Restore.self, PluginTool.self],
         defaultSubcommand: Serve.self
     )
 }

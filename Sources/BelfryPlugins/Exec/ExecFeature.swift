@@ -17,6 +17,8 @@ public struct ExecFeature: Feature {
     private let environment: [String: String]
     /// Sleeps; injected, so that a test's timeouts need no time.
     var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
+    /// Sees every line. Defaults to nobody.
+    var trace: PluginTrace?
 
     /// - Parameters:
     ///   - launcher: the path of belfry-launch.
@@ -48,12 +50,28 @@ public struct ExecFeature: Feature {
     }
 
     public func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        let (reading, end) = try await attempt(params, context)
+        return try judge(reading, end)
+    }
+
+    /// - Throws: ``TaskFailure`` or ``TaskSnooze`` when the attempt came to nothing.
+    func judge(_ reading: ExecReading, _ end: ExecHost.End) throws -> TaskResult {
+        try reading.result(end, program: plugin.executable)
+    }
+
+    /// What the program said and how it ended, not yet judged.
+    func attempt(_ params: JSONValue, _ context: FeatureContext) async throws -> (ExecReading, ExecHost.End) {
         let reading = ExecReading(context)
-        let end = try await ExecHost(configuration: configuration(params, context), sleep: sleep).run(
-            onLine: { reading.take($0) },
+        let configuration = configuration(params, context)
+        trace?(.sent, String(decoding: configuration.input.dropLast(), as: UTF8.self))
+        let end = try await ExecHost(configuration: configuration, sleep: sleep).run(
+            onLine: { line in
+                trace?(.received, line)
+                return reading.take(line)
+            },
             onError: { context.log($0) }
         )
-        return try reading.result(end, program: plugin.executable)
+        return (reading, end)
     }
 
     private func configuration(_ params: JSONValue, _ context: FeatureContext) -> ExecHost.Configuration {
@@ -106,6 +124,9 @@ final class ExecReading: Sendable {
     private let state = Mutex(State())
 
     init(_ context: FeatureContext) { self.context = context }
+
+    /// Lines that were none of the protocol's, and the first of them.
+    var garbage: (count: Int, first: String?) { state.withLock { ($0.garbage, $0.firstGarbage) } }
 
     /// - Returns: whether the line was understood.
     func take(_ line: String) -> Bool {

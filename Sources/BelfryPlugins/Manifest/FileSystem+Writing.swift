@@ -50,14 +50,14 @@ extension FileSystem {
     }
 
     /// Puts `bytes` in the place of the file at `path`, in one step.
-    static func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+    static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(FileError) {
         let temporary = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last("\(temporary) cannot be made") }
         do throws(FileError) {
             defer { close(descriptor) }
             try write(bytes, to: descriptor)
-            guard fsync(descriptor) == 0 else { throw FileError.last("\(temporary) cannot be written") }
+            guard fchmod(descriptor, mode) == 0, fsync(descriptor) == 0 else { throw FileError.last("\(temporary) cannot be written") }
             guard rename(temporary, path) == 0 else { throw FileError.last("\(path) cannot be replaced") }
         } catch {
             unlink(temporary)

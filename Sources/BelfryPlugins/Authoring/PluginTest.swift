@@ -1,0 +1,220 @@
+// Tries a plugin the way the hub will use it, before anybody else does: every example to its end, and one
+// that is cancelled.
+
+import BelfryCore
+import Glibc
+
+/// Tests one plugin, without a hub.
+public struct PluginTest: Sendable {
+    public typealias Case = PluginTestReport.Case
+
+    public struct Configuration: Sendable {
+        /// belfry-launch.
+        public var launcher: String
+        /// What the plugin's environment is chosen from.
+        public var environment: [String: String]
+        /// An existing directory for what the attempts leave.
+        public var scratch: String
+        /// How long one attempt may take. Defaults to 60 seconds.
+        public var timeout = Duration.seconds(60)
+
+        public init(launcher: String, environment: [String: String], scratch: String) {
+            self.launcher = launcher
+            self.environment = environment
+            self.scratch = scratch
+        }
+    }
+
+    /// How long a feature that says nothing is left alone before it is cancelled.
+    static let silence = Duration.milliseconds(500)
+
+    let plugin: InstalledPlugin
+    let configuration: Configuration
+    var clocks = Clocks()
+
+    public init(_ plugin: InstalledPlugin, _ configuration: Configuration) {
+        self.plugin = plugin
+        self.configuration = configuration
+    }
+
+    /// Runs every case, one after the other.
+    ///
+    /// - Parameter onCase: told of each as it ends.
+    public func run(onCase: (Case) -> Void = { _ in }) async -> PluginTestReport {
+        var report = PluginTestReport(pluginID: plugin.manifest.id)
+        for entry in plugin.manifest.features {
+            for found in await cases(of: entry) {
+                report.cases.append(found)
+                onCase(found)
+            }
+        }
+        return report
+    }
+
+    private func cases(of entry: PluginManifest.FeatureEntry) async -> [Case] {
+        guard let first = entry.trials.first else {
+            let why = "it has no examples"
+            return [Case(entry.id, "does what its examples say", .skipped(why))]
+        }
+        var cases: [Case] = []
+        for (index, example) in entry.trials.enumerated() {
+            let title = example.title.isEmpty ? "example \(index + 1)" : example.title
+            cases += await completion(entry, example, title: title, number: index + 1)
+        }
+        return cases + [await cancellation(entry, first)]
+    }
+
+    private func trial(_ entry: PluginManifest.FeatureEntry, _ name: String) throws -> Trial {
+        try Trial(
+            plugin,
+            featureID: entry.id,
+            launcher: configuration.launcher,
+            environment: configuration.environment,
+            workingDirectory: plugin.directory,
+            outputDirectory: "\(configuration.scratch)/\(entry.id.replacing("/", with: "-"))-\(name)"
+        )
+    }
+
+    // MARK: An example
+
+    private func completion(
+        _ entry: PluginManifest.FeatureEntry,
+        _ example: PluginManifest.Example,
+        title: String,
+        number: Int
+    ) async -> [Case] {
+        let name = "completes (\(title))"
+        do {
+            let trial = try trial(entry, "\(number)")
+            let start = clocks.lease.now
+            guard let seen = await bounded({ await trial.observe(example.params) }) else {
+                let why = "it did not end within \(configuration.timeout.seconds) s"
+                return [Case(entry.id, name, .failed(why, fix: "Give it more time: --timeout SECONDS"))]
+            }
+            let seconds = (clocks.lease.now - start).seconds
+            return [
+                Case(entry.id, name, outcome(seen), seconds: seconds),
+                Case(entry.id, "says only lines of the protocol on stdout (\(title))", cleanness(seen)),
+            ] + progress(entry, seen, title)
+        } catch {
+            return [Case(entry.id, name, failed(error))]
+        }
+    }
+
+    /// - Returns: nil when it took too long.
+    private func bounded<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value? {
+        await withTaskGroup(of: Value?.self) { group in
+            group.addTask { await work() }
+            group.addTask {
+                try? await clocks.sleep(configuration.timeout)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
+    private func outcome(_ seen: Trial.Observation) -> Case.Outcome {
+        switch seen.end {
+        case .success: .passed
+        case .failure(let error): failed(error)
+        }
+    }
+
+    private func failed(_ error: any Error) -> Case.Outcome {
+        switch error {
+        case let failure as TaskFailure: .failed("\(failure.code): \(failure.message)", fix: failure.fix)
+        case let snooze as TaskSnooze:
+            .failed("it snoozed: \(snooze.message ?? "")", fix: "Give an example that can run at once.")
+        case let error as BelfryError: .failed(error.message, fix: error.fix)
+        default: .failed("\(error)", fix: nil)
+        }
+    }
+
+    private func cleanness(_ seen: Trial.Observation) -> Case.Outcome {
+        if seen.discardedLines > 0 {
+            return .failed(
+                "\(seen.discardedLines) lines were longer than max_line_bytes",
+                fix: "Hand files over as artifacts."
+            )
+        }
+        guard let first = seen.garbage.first else { return .passed }
+        return .failed(
+            "\(seen.garbage.count) lines mean nothing, the first is: \(first)",
+            fix: "Print to stderr what is for the log."
+        )
+    }
+
+    private func progress(
+        _ entry: PluginManifest.FeatureEntry,
+        _ seen: Trial.Observation,
+        _ title: String
+    ) -> [Case] {
+        guard !seen.percents.isEmpty else { return [] }
+        let name = "says progress that only rises, from 0 to 100 (\(title))"
+        if let wild = seen.percents.first(where: { !(0...100).contains($0) }) {
+            return [Case(entry.id, name, .failed("it said \(wild)", fix: "Percents are 0…100."))]
+        }
+        guard let fall = zip(seen.percents, seen.percents.dropFirst()).first(where: { $0 > $1 }) else {
+            return [Case(entry.id, name, .passed)]
+        }
+        let why = "it fell from \(fall.0) to \(fall.1)"
+        return [Case(entry.id, name, .failed(why, fix: "Say how far the whole work is."))]
+    }
+
+    // MARK: Cancelling
+
+    private enum Moment: Sendable {
+        case ended(Trial.Observation)
+        case toCancel
+    }
+
+    private func cancellation(
+        _ entry: PluginManifest.FeatureEntry,
+        _ example: PluginManifest.Example
+    ) async -> Case {
+        let name = "ends by itself when it is cancelled"
+        let trial: Trial
+        do { trial = try self.trial(entry, "cancelled") } catch { return Case(entry.id, name, failed(error)) }
+        let (signs, sign) = AsyncStream.makeStream(of: Void.self)
+        return await withTaskGroup(of: Moment.self) { group in
+            group.addTask { .ended(await trial.observe(example.params) { sign.yield() }) }
+            group.addTask {
+                await firstSign(signs)
+                return .toCancel
+            }
+            guard case .toCancel = await group.next() else {
+                group.cancelAll()
+                return Case(entry.id, name, .skipped("it ended before it could be cancelled"))
+            }
+            let start = clocks.lease.now
+            group.cancelAll()
+            await group.waitForAll()
+            return judged(entry, name, took: clocks.lease.now - start)
+        }
+    }
+
+    /// Returns at the first sign of life, or after a while of silence.
+    private func firstSign(_ signs: AsyncStream<Void>) async {
+        await withTaskGroup { group in
+            group.addTask { for await _ in signs { return } }
+            group.addTask { try? await clocks.sleep(Self.silence) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func judged(_ entry: PluginManifest.FeatureEntry, _ name: String, took: Duration) -> Case {
+        let grace = plugin.manifest.limits.cancelGrace
+        guard took >= grace else { return Case(entry.id, name, .passed, seconds: took.seconds) }
+        return Case(
+            entry.id,
+            name,
+            .failed(
+                "it was still there \(grace.seconds) s after SIGTERM and was killed",
+                fix: "End on SIGTERM, or allow for more: \"cancel_grace_s\" in plugin.json."
+            ),
+            seconds: took.seconds
+        )
+    }
+}

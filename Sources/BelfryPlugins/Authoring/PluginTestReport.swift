@@ -1,0 +1,111 @@
+// What a test of a plugin found: for the eye, and for the programs that read JUnit's XML.
+
+import BelfryCore
+
+/// The outcome of every case, in the order in which they ran.
+public struct PluginTestReport: Sendable {
+    /// One thing that was tried.
+    public struct Case: Sendable, Hashable {
+        public enum Outcome: Sendable, Hashable {
+            case passed
+            /// Why, and the next step.
+            case failed(String, fix: String?)
+            /// Why it was not tried.
+            case skipped(String)
+        }
+
+        /// The feature or the plugin that it is about.
+        public var subject: String
+        /// A sentence without its subject, such as `ends when it is cancelled`.
+        public var name: String
+        public var outcome: Outcome
+        public var seconds: Double
+
+        public init(_ subject: String, _ name: String, _ outcome: Outcome, seconds: Double = 0) {
+            self.subject = subject
+            self.name = name
+            self.outcome = outcome
+            self.seconds = seconds
+        }
+    }
+
+    public let pluginID: String
+    public internal(set) var cases: [Case] = []
+
+    public var failures: Int {
+        cases.count { if case .failed = $0.outcome { true } else { false } }
+    }
+
+    public var skipped: Int {
+        cases.count { if case .skipped = $0.outcome { true } else { false } }
+    }
+
+    /// `7 passed, 1 failed, 2 skipped`
+    public var summary: String {
+        let passed = cases.count - failures - skipped
+        return "\(passed) passed, \(failures) failed" + (skipped > 0 ? ", \(skipped) skipped" : "")
+    }
+
+    /// The report as JUnit's XML.
+    public var junit: String {
+        let total = cases.reduce(0) { $0 + $1.seconds }
+        let counts = "tests=\"\(cases.count)\" failures=\"\(failures)\" skipped=\"\(skipped)\""
+        var lines = [
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "<testsuites>",
+            "<testsuite name=\"\(XML.escaped(pluginID))\" \(counts) time=\"\(XML.seconds(total))\">",
+        ]
+        lines += cases.map(\.junit)
+        return (lines + ["</testsuite>", "</testsuites>", ""]).joined(separator: "\n")
+    }
+}
+
+extension PluginTestReport.Case {
+    /// `ok      poster: ends when it is cancelled (0.31 s)`, and what to do about a failure.
+    public var text: String {
+        switch outcome {
+        case .passed: "ok      \(subject): \(name) (\(XML.seconds(seconds)) s)"
+        case .skipped(let why): "skipped \(subject): \(name): \(why)"
+        case .failed(let why, let fix):
+            "FAILED  \(subject): \(name): \(why)" + (fix.map { "\n        fix: \($0)" } ?? "")
+        }
+    }
+
+    fileprivate var junit: String {
+        let head =
+            "<testcase classname=\"\(XML.escaped(subject))\" name=\"\(XML.escaped(name))\" time=\"\(XML.seconds(seconds))\""
+        switch outcome {
+        case .passed: return head + "/>"
+        case .skipped(let why): return head + "><skipped message=\"\(XML.escaped(why))\"/></testcase>"
+        case .failed(let why, let fix):
+            return head
+                + "><failure message=\"\(XML.escaped(why))\">\(XML.escaped(fix ?? ""))</failure></testcase>"
+        }
+    }
+}
+
+private enum XML {
+    /// For text and attributes. What XML 1.0 has no way to say (section 2.2) is replaced.
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "\n": result += "&#10;"
+            case "\t", " "..."\u{D7FF}", "\u{E000}"..."\u{FFFD}", "\u{10000}"..."\u{10FFFF}":
+                result.unicodeScalars.append(scalar)
+            default: result += "\u{FFFD}"
+            }
+        }
+        return result
+    }
+
+    static func seconds(_ seconds: Double) -> String {
+        let hundredths = Int((seconds * 100).rounded())
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}

@@ -1,0 +1,230 @@
+// What authors are given and told, before a hub sees their plugin.
+
+import BelfryCore
+import FoundationEssentials
+import Testing
+
+@testable import BelfryPlugins
+
+/// Plugins in a directory of their own, and what is said of them.
+private struct Workshop {
+    let attempts: Attempts
+    var root: String { attempts.directory.path }
+    let registry: PluginRegistry
+
+    init() throws {
+        attempts = try Attempts()
+        let places = PluginRegistry.Places(
+            bundled: [],
+            system: [],
+            user: attempts.directory.path + "/user",
+            searchPath: "/usr/bin:/bin"
+        )
+        registry = PluginRegistry(places: places)
+    }
+
+    func plugin(_ name: String) throws -> AuthoredPlugin {
+        try AuthoredPlugin(directory: "\(root)/\(name)", registry: registry)
+    }
+
+    /// Tests the plugin in `name`.
+    func test(_ name: String, _ change: (inout PluginTest) -> Void = { _ in }) async throws
+        -> PluginTestReport
+    {
+        let scratch = root + "/scratch"
+        try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+        var test = PluginTest(
+            try plugin(name).ready(),
+            PluginTest.Configuration(
+                launcher: Attempts.launcher,
+                environment: ["PATH": "/usr/bin:/bin"],
+                scratch: scratch
+            )
+        )
+        change(&test)
+        return await test.run()
+    }
+
+    /// A plugin `probe` of one shell script.
+    func write(_ script: String, grace: Int = 5, feature: JSONObject = [:]) throws {
+        try attempts.directory.write("#!/bin/sh\n" + script + "\n", to: "probe/main.sh", mode: 0o755)
+        var entry = feature
+        entry["id"] = "probe"
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "feature",
+            "runner": ["protocol": "exec/1", "command": "${plugin_dir}/main.sh"],
+            "features": [.object(entry)], "cancel_grace_s": .int(Int64(grace)),
+        ]
+        try attempts.directory.write(manifest.text, to: "probe/plugin.json")
+    }
+}
+
+extension PluginTestReport {
+    /// Why the case whose name begins so failed; nil when it did not.
+    fileprivate func failure(_ name: String) throws -> String? {
+        guard let found = cases.first(where: { $0.name.hasPrefix(name) }) else {
+            throw BelfryError(.notFound, "no case \(name) in \(cases.map(\.name))")
+        }
+        if case .failed(let why, _) = found.outcome { return why }
+        return nil
+    }
+}
+
+@Suite("A new plugin", .timeLimit(.minutes(1)))
+struct PluginScaffoldTests {
+    private let workshop: Workshop
+
+    init() throws { workshop = try Workshop() }
+
+    @Test("is sound, and passes every test, in each language", arguments: PluginScaffold.Language.allCases)
+    func passes(_ language: PluginScaffold.Language) async throws {
+        try PluginScaffold(id: "greeter", language: language).write(to: workshop.root + "/greeter")
+        let plugin = try workshop.plugin("greeter")
+        #expect(plugin.problems.isEmpty && plugin.warnings.isEmpty)
+        let report = try await workshop.test("greeter")
+        #expect(report.cases.count == 4 && report.failures == 0 && report.skipped <= 1, "\(report)")
+    }
+
+    @Test("that is made of a command runs it, with what it is given as it is")
+    func command() async throws {
+        let command = try CommandTemplate("tr {from:text} {to=x} < {file}")
+        // A redirection is a word like any other: a script is written for what needs a shell.
+        #expect(command.words.count == 5)
+        let scaffold = try PluginScaffold(id: "joined", command: CommandTemplate("cat {file} {other:file}"))
+        try scaffold.write(to: workshop.root + "/joined")
+        try workshop.attempts.directory.write("one\n", to: "it's \"one\" $HOME")
+        let trial = try Trial(
+            try workshop.plugin("joined").ready(),
+            featureID: nil,
+            launcher: Attempts.launcher,
+            environment: ["PATH": "/usr/bin:/bin"],
+            workingDirectory: workshop.root,
+            outputDirectory: workshop.root + "/out"
+        )
+        let file = ("file", "it's \"one\" $HOME")
+        let result = try await trial.run(try trial.params(from: [file, ("other", "joined/README.md")]))
+        let path = try #require(result.artifacts.first.flatMap { FileURI.path($0.uri) })
+        #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("one\n# joined\n"))
+    }
+
+    @Test("is not written over what is there")
+    func conflict() throws {
+        let scaffold = try PluginScaffold(id: "greeter", language: .sh)
+        try scaffold.write(to: workshop.root + "/greeter")
+        let error = #expect(throws: BelfryError.self) { try scaffold.write(to: workshop.root + "/greeter") }
+        #expect(error?.code == .conflict)
+    }
+
+    @Test("has an id that a plugin can have", arguments: ["", "A", "a b", "../a", "-a"])
+    func ids(_ id: String) {
+        let error = #expect(throws: BelfryError.self) { try PluginScaffold(id: id, language: .sh) }
+        #expect(error?.code == .invalidRequest)
+    }
+}
+
+@Suite("A plugin's author is told", .timeLimit(.minutes(1)))
+struct PluginTestTests {
+    private let workshop: Workshop
+
+    init() throws { workshop = try Workshop() }
+
+    @Test("every mistake at once")
+    func mistakes() throws {
+        try workshop.attempts.directory.write(#"{"id": "A", "kind": "nothing"}"#, to: "probe/plugin.json")
+        let plugin = try workshop.plugin("probe")
+        #expect(plugin.problems.count >= 4)
+        #expect(plugin.problems.allSatisfy { $0.fix?.isEmpty == false })
+        #expect(throws: BelfryError.self) { try plugin.ready() }
+    }
+
+    @Test("what is missing on this machine")
+    func missing() throws {
+        try workshop.write("true")
+        try FileManager.default.removeItem(atPath: workshop.root + "/probe/main.sh")
+        let plugin = try workshop.plugin("probe")
+        #expect(plugin.problems.map(\.code) == [.featureUnavailable])
+    }
+
+    @Test("which example fails, and why")
+    func failure() async throws {
+        try workshop.write(
+            #"[ "$BELFRY_PARAM_N" = 1 ] && echo "::result {}" || { echo "::error bad_n no"; exit 1; }"#,
+            feature: [
+                "params": ["type": "object", "required": ["n"], "properties": ["n": ["type": "integer"]]],
+                "examples": [["title": "One", "params": ["n": 1]], ["title": "Two", "params": ["n": 2]]],
+            ]
+        )
+        let report = try await workshop.test("probe")
+        #expect(try report.failure("completes (One)") == nil)
+        #expect(try report.failure("completes (Two)") == "bad_n: no")
+        #expect(report.failures == 1)
+    }
+
+    @Test("that what is printed besides the protocol belongs to stderr")
+    func garbage() async throws {
+        try workshop.write(#"echo loading; echo done; echo "::result {}""#)
+        let report = try await workshop.test("probe")
+        let why = "2 lines mean nothing, the first is: loading"
+        #expect(try report.failure("says only lines") == why)
+    }
+
+    @Test(
+        "that progress falls, or is no percentage",
+        arguments: [("50 10", "it fell from 50.0 to 10.0"), ("1 300", "it said 300.0")]
+    )
+    func progress(_ percents: String, _ why: String) async throws {
+        try workshop.write("for p in \(percents); do echo ::progress $p; done; echo '::result {}'")
+        #expect(try await workshop.test("probe").failure("says progress") == why)
+    }
+
+    @Test("that it does not end when it is cancelled")
+    func deafness() async throws {
+        // The child of the shell must not hear the signal either.
+        try workshop.write(#"trap "" TERM; echo "::progress 1"; sleep 600 & wait; sleep 600"#, grace: 1)
+        let report = try await workshop.test("probe") { test in
+            test.clocks.sleep = { $0 == PluginTest.silence ? try await Task.sleep(for: .seconds(60)) : () }
+        }
+        #expect(try report.failure("ends by itself")?.contains("was killed") == true)
+        #expect(try report.failure("completes")?.contains("did not end within") == true)
+    }
+
+    @Test("that it ends when it is cancelled, also when it says nothing")
+    func obedience() async throws {
+        try workshop.write("exec sleep 600")
+        let report = try await workshop.test("probe") { $0.clocks.sleep = { _ in } }
+        #expect(try report.failure("ends by itself") == nil)
+        #expect(report.cases.last?.outcome == .passed)
+    }
+
+    @Test("that a feature without examples was not tried")
+    func noExamples() async throws {
+        let needs: JSONValue = ["type": "object", "required": ["n"]]
+        try workshop.write("true", feature: ["params": needs])
+        #expect(try workshop.plugin("probe").warnings.map { $0.contains("no examples") } == [true])
+        let report = try await workshop.test("probe")
+        #expect(report.skipped == 1 && report.failures == 0)
+    }
+
+    @Test("the same in JUnit's XML")
+    func junit() {
+        var report = PluginTestReport(pluginID: "a&b")
+        report.cases = [
+            PluginTestReport.Case("a", "works", .passed, seconds: 1.5),
+            PluginTestReport.Case("a", "fails", .failed("it said \"<\u{1B}\n>\"", fix: "Do & don't")),
+            PluginTestReport.Case("a", "waits", .skipped("why")),
+        ]
+        let xml = """
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites>
+            <testsuite name="a&amp;b" tests="3" failures="1" skipped="1" time="1.50">
+            <testcase classname="a" name="works" time="1.50"/>
+            <testcase classname="a" name="fails" time="0.00"><failure message="it said &quot;&lt;\u{FFFD}&#10;&gt;&quot;">Do &amp; don't</failure></testcase>
+            <testcase classname="a" name="waits" time="0.00"><skipped message="why"/></testcase>
+            </testsuite>
+            </testsuites>
+
+            """
+        #expect(report.junit == xml)
+        #expect(report.summary == "1 passed, 1 failed, 1 skipped")
+    }
+}
