@@ -19,6 +19,8 @@ struct ExecHost: Sendable {
         var workingDirectory: String
         var umask: UInt32?
         var addressSpaceMB: Int?
+        /// Of the whole tree.
+        var memoryMB: Int?
         var cancelGrace = Duration.seconds(5)
         var idleTimeout: Duration?
         var totalTimeout: Duration?
@@ -147,6 +149,7 @@ struct ExecHost: Sendable {
         ]
         if let umask = configuration.umask { arguments += ["--umask", String(umask & 0o777, radix: 8)] }
         if let limit = configuration.addressSpaceMB { arguments += ["--address-space-mb", String(limit)] }
+        if let limit = configuration.memoryMB { arguments += ["--memory-mb", String(limit)] }
         return arguments + ["--", configuration.executable] + configuration.arguments
     }
 
