@@ -19,6 +19,8 @@ struct ExecHost: Sendable {
         var workingDirectory: String
         var umask: UInt32?
         var addressSpaceMB: Int?
+        /// Of the whole tree.
+        var memoryMB: Int?
         var cancelGrace = Duration.seconds(5)
         var idleTimeout: Duration?
         var totalTimeout: Duration?
@@ -147,6 +149,7 @@ struct ExecHost: Sendable {
             workingDirectory: configuration.workingDirectory,
             umask: configuration.umask,
             addressSpaceMB: configuration.addressSpaceMB,
+            memoryMB: configuration.memoryMB,
             cancelGrace: configuration.cancelGrace
         )
     }
