@@ -35,16 +35,6 @@ struct Launch: Sendable {
         .custom(environment.map { Array("\($0.key)=\($0.value)".utf8) + [0] })
     }
 
-    /// Cancelling asks the launcher, which kills the tree after the grace; only a launcher that does
-    /// not end after that is killed itself.
-    var platformOptions: PlatformOptions {
-        var options = PlatformOptions()
-        options.teardownSequence = [
-            .send(signal: .terminate, allowedDurationToNextStep: cancelGrace + .seconds(5))
-        ]
-        return options
-    }
-
     /// Why there is no process at all.
     func failure(_ error: SubprocessError) -> TaskFailure {
         TaskFailure(
