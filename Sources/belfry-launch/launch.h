@@ -63,3 +63,38 @@ void ask_tree_to_end(void);
 
 // Kills every descendant and waits until none is left.
 void kill_tree(struct plugin *plugin);
+
+// What a tree has in memory.
+struct footprint {
+    long long bytes;
+    int processes;
+};
+
+// The sum over all descendants. `is_exact` counts a page that several share once; else it is counted for
+// each of them, which is never less.
+struct footprint tree_footprint(bool is_exact);
+
+// memory.c
+
+// A limit on the memory of the tree, and what holds it.
+struct memory {
+    long long limit;  // bytes, -1 for none
+    bool is_over;
+    struct footprint seen;  // when it went over; no processes where a cgroup held it
+    int members;  // where a process writes 0 to come under the limit, or -1
+    int events;  // poll() tells with POLLPRI that the kernel killed for the limit; or -1
+    int look_interval;  // milliseconds from one look to the next, 0 for none
+    int directory;  // the cgroup, or -1
+    char path[2200];  // the cgroup that is ours to remove when `members` is there
+};
+
+// Chooses what holds a limit of `bytes` (-1: none) and sets it up. To be called before the program is started.
+void limit_memory(struct memory *memory, long long bytes);
+
+bool is_over_limit(struct memory *memory);
+
+// Says on stderr what went over which limit. The hub reads the first words of it.
+void explain_limit(const struct memory *memory);
+
+// Removes what was set up, once nothing of the tree is left.
+void release_memory(struct memory *memory);

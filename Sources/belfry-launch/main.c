@@ -24,6 +24,8 @@ static const char explanation[] =
     "  --cwd DIR              the directory to start in\n"
     "  --umask OCTAL          the file mode mask\n"
     "  --address-space-mb N   RLIMIT_AS, in MiB\n"
+    "  --memory-mb N          what the whole tree may have in memory, in MiB: held by a cgroup where\n"
+    "                         there can be one, else looked at; past it the tree is killed\n"
     "  --nofile N             RLIMIT_NOFILE\n"
     "  --core-off             no core dumps\n"
     "\n"

@@ -26,7 +26,7 @@
 struct options {
     int grace, linger;  // milliseconds
     const char *directory;
-    long long mask, address_space_mb, open_files;  // -1: as inherited
+    long long mask, address_space_mb, memory_mb, open_files;  // -1: as inherited
     bool no_core;
     char **program;
 };
@@ -39,6 +39,8 @@ static bool parse_option(const char *word, const char *value, struct options *op
     else if (strcmp(word, "--nofile") == 0) *is_good = parse_number(value, 10, 1 << 30, &options->open_files);
     else if (strcmp(word, "--address-space-mb") == 0)
         *is_good = parse_number(value, 10, 1LL << 40, &options->address_space_mb);
+    else if (strcmp(word, "--memory-mb") == 0)
+        *is_good = parse_number(value, 10, 1LL << 40, &options->memory_mb);
     else if (strcmp(word, "--cwd") == 0) options->directory = value;
     else return false;
     return true;
@@ -52,7 +54,7 @@ static int bad_value(const char *option, const char *value) {
 
 static int parse(char **words, struct options *options) {
     *options = (struct options){
-        .grace = 5000, .linger = 500, .mask = -1, .address_space_mb = -1, .open_files = -1};
+        .grace = 5000, .linger = 500, .mask = -1, .address_space_mb = -1, .memory_mb = -1, .open_files = -1};
     for (; *words; words++) {
         const char *word = *words, *value = words[1];
         if (strcmp(word, "--") == 0) {
@@ -84,33 +86,39 @@ static void limit(int resource, rlim_t value) {
 
 // The child's word why it failed. vfork shares our memory until exec, so it needs no pipe.
 static volatile int failed_errno;
-static volatile bool failed_at_directory;
+static const char *volatile failed_step;
 
-// Runs in the vforked child: nothing here may allocate or touch what the parent goes on using.
-__attribute__((noreturn)) static void become_plugin(const struct options *options, pid_t launcher) {
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // Had the launcher died before that, the signal would never come.
-    if (getppid() != launcher) _exit(EXIT_CANNOT_EXECUTE);
-    if (options->open_files >= 0) limit(RLIMIT_NOFILE, (rlim_t)options->open_files);
-    if (options->no_core) limit(RLIMIT_CORE, 0);
-    if (options->mask >= 0) umask((mode_t)options->mask);
-    failed_at_directory = options->directory && chdir(options->directory) != 0;
-    if (!failed_at_directory) {
-        if (options->address_space_mb >= 0) limit(RLIMIT_AS, (rlim_t)options->address_space_mb << 20);
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        execute(options->program);
-    }
+__attribute__((noreturn)) static void fail_start(void) {
     failed_errno = errno;
     _exit(EXIT_CANNOT_EXECUTE);
 }
 
-static pid_t start(const struct options *options) {
+// Runs in the vforked child: nothing here may allocate or touch what the parent goes on using.
+__attribute__((noreturn)) static void become_plugin(const struct options *options, int cgroup, pid_t launcher) {
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Had the launcher died before that, the signal would never come.
+    if (getppid() != launcher) _exit(EXIT_CANNOT_EXECUTE);
+    failed_step = "its cgroup";
+    if (cgroup >= 0 && write(cgroup, "0", 1) < 0) fail_start();
+    if (options->open_files >= 0) limit(RLIMIT_NOFILE, (rlim_t)options->open_files);
+    if (options->no_core) limit(RLIMIT_CORE, 0);
+    if (options->mask >= 0) umask((mode_t)options->mask);
+    failed_step = options->directory;
+    if (options->directory && chdir(options->directory) != 0) fail_start();
+    failed_step = "";
+    if (options->address_space_mb >= 0) limit(RLIMIT_AS, (rlim_t)options->address_space_mb << 20);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execute(options->program);
+    fail_start();
+}
+
+static pid_t start(const struct options *options, const struct memory *memory) {
     pid_t launcher = getpid();
     pid_t pid = vfork();
-    if (pid == 0) become_plugin(options, launcher);
+    if (pid == 0) become_plugin(options, memory->members, launcher);
     return pid;
 }
 
@@ -123,6 +131,7 @@ static long long now_ms(void) {
 // What has happened to a plugin, as far as it decides what happens next.
 struct course {
     struct plugin plugin;
+    struct memory memory;
     bool was_asked;    // to end, by a signal
     bool is_draining;  // the plugin has ended, others of its tree have not
     long long deadline;  // for what is left of the tree, or -1
@@ -153,18 +162,30 @@ static bool take_signals(int signals, struct course *course, const struct option
     return kills;
 }
 
+// Milliseconds until the clock alone makes something happen, -1 for never.
+static long long time_left(const struct course *course) {
+    long long left = course->deadline < 0 ? -1 : course->deadline - now_ms();
+    if (left < 0 && course->deadline >= 0) return 0;
+    int look = course->memory.look_interval;
+    return look > 0 && (left < 0 || look < left) ? look : left;
+}
+
 // Waits until nothing of the tree is left, and sees to it that this comes.
 static void watch(struct course *course, int signals, const struct options *options) {
-    struct pollfd watched[] = {{.fd = signals, .events = POLLIN}, {.fd = STDOUT_FILENO, .events = 0}};
+    struct pollfd watched[] = {
+        {.fd = signals, .events = POLLIN},
+        {.fd = STDOUT_FILENO, .events = 0},
+        {.fd = course->memory.events, .events = POLLPRI},
+    };
     while (reap_ended(&course->plugin)) {
         if (course->plugin.has_ended && !course->is_draining) {
             course->is_draining = true;
             expect_end(course, options->linger);
             ask_tree_to_end();
         }
-        long long left = course->deadline < 0 ? -1 : course->deadline - now_ms();
-        bool kills = course->deadline >= 0 && left <= 0;
-        if (!kills && poll(watched, 2, (int)left) > 0) {
+        bool kills = course->deadline >= 0 && course->deadline <= now_ms();
+        kills = kills || is_over_limit(&course->memory);
+        if (!kills && poll(watched, 3, (int)time_left(course)) > 0) {
             kills = take_signals(signals, course, options) || (watched[1].revents & (POLLERR | POLLHUP));
         }
         if (kills) return kill_tree(&course->plugin);
@@ -185,6 +206,17 @@ static int end_as(const struct plugin *plugin) {
     raise(number);
     sigprocmask(SIG_UNBLOCK, &reason, NULL);
     return 128 + number;
+}
+
+// The kernel may have killed one of several processes for the limit, and the plugin ended by itself then.
+static int conclude(struct course *course) {
+    bool is_over = is_over_limit(&course->memory);
+    release_memory(&course->memory);
+    if (is_over) {
+        explain_limit(&course->memory);
+        course->plugin.status = SIGKILL;
+    }
+    return end_as(&course->plugin);
 }
 
 // Blocks every signal, so that none can end us before the tree, and returns where those we heed arrive.
@@ -208,14 +240,18 @@ int run_command(char **words) {
     int signals = receive_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (signals < 0) return cannot_start(options.program[0], (struct failure){"signals", errno});
-    struct course course = {.plugin.pid = start(&options), .deadline = -1};
-    if (course.plugin.pid < 0) return cannot_start(options.program[0], (struct failure){"a process", errno});
-    if (failed_errno) {
-        const char *step = failed_at_directory ? options.directory : "";
-        return cannot_start(options.program[0], (struct failure){step, failed_errno});
+    struct course course = {.deadline = -1};
+    limit_memory(&course.memory, options.memory_mb < 0 ? -1 : options.memory_mb << 20);
+    course.plugin.pid = start(&options, &course.memory);
+    if (course.plugin.pid < 0 || failed_errno) {
+        const char *step = course.plugin.pid < 0 ? "a process" : failed_step;
+        int error = course.plugin.pid < 0 ? errno : failed_errno;
+        if (failed_errno) kill_tree(&course.plugin);
+        release_memory(&course.memory);
+        return cannot_start(options.program[0], (struct failure){step, error});
     }
     // The plugin's alone: the hub is to see a broken pipe when the plugin stops reading.
     close(STDIN_FILENO);
     watch(&course, signals, &options);
-    return end_as(&course.plugin);
+    return conclude(&course);
 }

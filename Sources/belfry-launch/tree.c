@@ -66,13 +66,11 @@ static bool deliver(pid_t pid, int signal) {
     return was_sent;
 }
 
-struct reached {
-    int children;  // of ours, so that only we can collect them
-    int all;
-};
+// What is done with a descendant that a walk found.
+typedef void visit(pid_t pid, const struct entry *entry, void *context);
 
-// Marks and signals descendants that no earlier pass of this walk saw. False when there were none.
-static bool walk_once(DIR *proc, int signal, struct reached *reached) {
+// Marks and visits descendants that no earlier pass of this walk saw. False when there were none.
+static bool walk_once(DIR *proc, visit *visit, void *context) {
     bool found = false;
     struct dirent *listed;
     rewinddir(proc);
@@ -83,30 +81,45 @@ static bool walk_once(DIR *proc, int signal, struct reached *reached) {
         if (!is_ours(entry.parent)) continue;
         mark(pid);
         found = true;
-        if (entry.state == 'Z' || entry.state == 'X' || !deliver(pid, signal)) continue;
-        reached->all++;
-        if (entry.parent == getpid()) reached->children++;
+        if (entry.state != 'Z' && entry.state != 'X') visit(pid, &entry, context);
     }
     return found;
 }
 
 // A pass in order of ids misses a child whose id is lower than its parent's, and what is forked behind
 // its back; so passes go on until one finds nobody new, or for `most` passes.
-static struct reached walk(int signal, int most) {
-    struct reached reached = {0};
+static void walk(visit *visit, void *context, int most) {
     DIR *proc = opendir("/proc");
-    if (!proc) return reached;
-    for (int pass = 0; pass < most && walk_once(proc, signal, &reached); pass++) {}
+    if (!proc) return;
+    for (int pass = 0; pass < most && walk_once(proc, visit, context); pass++) {}
     closedir(proc);
     forget_marks();
+}
+
+struct reached {
+    int signal;
+    int children;  // of ours, so that only we can collect them
+    int all;
+};
+
+static void signal_one(pid_t pid, const struct entry *entry, void *context) {
+    struct reached *reached = context;
+    if (!deliver(pid, reached->signal)) return;
+    reached->all++;
+    if (entry->parent == getpid()) reached->children++;
+}
+
+static struct reached signal_all(int signal, int most) {
+    struct reached reached = {.signal = signal};
+    walk(signal_one, &reached, most);
     return reached;
 }
 
 void ask_tree_to_end(void) {
     // A courtesy: who forks faster than this will be killed.
     enum { MOST_PASSES = 4 };
-    walk(SIGTERM, MOST_PASSES);
-    walk(SIGCONT, MOST_PASSES);
+    signal_all(SIGTERM, MOST_PASSES);
+    signal_all(SIGCONT, MOST_PASSES);
 }
 
 // Waits as waitpid does with `flags` and returns as it does.
@@ -175,11 +188,58 @@ void kill_tree(struct plugin *plugin) {
         enum peeled peeled = peel(plugin, MOST_LAYERS);
         if (peeled == NOTHING_LEFT) return;
         // A tree that is deeper or grows faster is stopped first: what has a signal pending forks no more.
-        walk(SIGSTOP, MOST_PASSES);
-        struct reached reached = walk(SIGKILL, MOST_PASSES);
+        signal_all(SIGSTOP, MOST_PASSES);
+        struct reached reached = signal_all(SIGKILL, MOST_PASSES);
         if (peeled == SOME_KILLED || reached.all > 0) vain = 0;
         for (int i = 0; i < reached.children; i++) {
             if (reap(plugin, 0) < 0) return;
         }
     }
+}
+
+// What the second number of /proc/PID/statm counts, in bytes; 0 for a process that is gone.
+static long long resident(pid_t pid) {
+    char path[32], text[128];
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    ssize_t size = read(file, text, sizeof text - 1);
+    close(file);
+    text[size > 0 ? size : 0] = 0;
+    long long pages = 0;
+    sscanf(text, "%*s %lld", &pages);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+// With a part only of each page that is shared; -1 where Linux does not say it.
+static long long proportional(pid_t pid) {
+    char path[40], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    ssize_t size = read(file, text, sizeof text - 1);
+    close(file);
+    text[size > 0 ? size : 0] = 0;
+    const char *line = strstr(text, "\nPss:");
+    return line ? atoll(line + strlen("\nPss:")) << 10 : -1;
+}
+
+struct sum {
+    struct footprint footprint;
+    bool is_exact;
+};
+
+static void add_one(pid_t pid, const struct entry *entry, void *context) {
+    (void)entry;
+    struct sum *sum = context;
+    long long bytes = sum->is_exact ? proportional(pid) : -1;
+    sum->footprint.bytes += bytes < 0 ? resident(pid) : bytes;
+    sum->footprint.processes++;
+}
+
+struct footprint tree_footprint(bool is_exact) {
+    enum { MOST_PASSES = 4 };
+    struct sum sum = {.is_exact = is_exact};
+    walk(add_one, &sum, MOST_PASSES);
+    return sum.footprint;
 }

@@ -216,4 +216,27 @@ struct AttemptTests {
         _ = try await shell.process(params, attempts.context())
         #expect(attempts.log == "0,1\n9\n")
     }
+
+    // MARK: Cancelling
+
+    @Test("a program that is cancelled gets TERM and its grace, and is heard until it ends")
+    func grace() async throws {
+        let feature = try attempts.plugin(
+            """
+            trap 'sleep 0.2; echo "tidied up" >&2; exit 0' TERM
+            echo up >&2
+            while :; do sleep 0.01; done
+            """
+        )
+        let context = try attempts.context()
+        await withTaskGroup { group in
+            group.addTask {
+                await #expect(throws: CancellationError.self) { try await feature.process([:], context) }
+            }
+            await attempts.nextLog()
+            group.cancelAll()
+        }
+        // The shell itself may say that its child was terminated.
+        #expect(attempts.log.hasSuffix("tidied up\n"))
+    }
 }

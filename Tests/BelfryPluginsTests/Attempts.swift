@@ -24,6 +24,12 @@ final class Attempts: Sendable {
     var checkpoints: [JSONValue?] { state.withLock { $0.checkpoints } }
     var log: String { state.withLock { String(decoding: $0.log, as: UTF8.self) } }
 
+    /// Logs `bytes`.
+    func note(_ bytes: [UInt8]) {
+        state.withLock { $0.log += bytes }
+        didLog.yield()
+    }
+
     /// Waits until something was logged since the last time.
     func nextLog() async { for await _ in logged { return } }
 
@@ -42,25 +48,23 @@ final class Attempts: Sendable {
                 workingDirectory: directory.path,
                 environment: ["PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": "9"]
             ),
-            onLog: { [self] bytes in
-                state.withLock { $0.log += bytes }
-                didLog.yield()
-            },
+            onLog: { [self] bytes in note(bytes) },
             onCheckpoint: { [self] checkpoint in state.withLock { $0.checkpoints.append(checkpoint) } }
         )
         change(&context)
         return context
     }
 
-    /// A plugin whose program is a shell script.
-    func plugin(_ script: String) throws -> ExecFeature {
+    /// A plugin whose program is a shell script, and what else its manifest says.
+    func plugin(_ script: String, _ more: JSONObject = [:]) throws -> ExecFeature {
         try directory.write("#!/bin/sh\n" + script, to: "probe/main.sh", mode: 0o755)
-        let manifest: JSONValue = [
+        var manifest: JSONObject = [
             "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "feature",
             "runner": ["protocol": "exec/1", "command": "${plugin_dir}/main.sh"],
             "features": [["id": "probe"]],
         ]
-        try directory.write(manifest.text, to: "probe/plugin.json")
+        for (key, value) in more { manifest[key] = value }
+        try directory.write(JSONValue.object(manifest).text, to: "probe/plugin.json")
         return try Self.feature(of: directory.path + "/probe")
     }
 

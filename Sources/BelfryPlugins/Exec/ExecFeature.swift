@@ -88,6 +88,7 @@ public struct ExecFeature: Feature {
         )
         host.umask = 0o022
         host.addressSpaceMB = limits.addressSpaceMB
+        host.memoryMB = limits.memoryMB
         host.cancelGrace = limits.cancelGrace
         host.maxLineBytes = limits.maxLineBytes
         host.idleTimeout = context.timeouts.idle
@@ -184,7 +185,10 @@ final class ExecReading: Sendable {
 
     private func explanation(_ state: State, _ end: ExecHost.End) -> String {
         if let line = state.firstGarbage { return "The first line that was not understood: \(line)" }
-        if end.discardedLines > 0 { return "\(end.discardedLines) lines were longer than allowed." }
+        if end.discardedLines > 0 {
+            let lines = end.discardedLines == 1 ? "1 line was" : "\(end.discardedLines) lines were"
+            return "\(lines) longer than limits.max_line_bytes."
+        }
         return "It printed nothing."
     }
 }
@@ -206,6 +210,13 @@ enum ExecEnd {
                 "timeout",
                 "\(program) took longer than it may and was stopped.",
                 isRetryable: true,
+                logTail: end.errorTail
+            )
+        case (nil, .signaled(SIGKILL)) where memoryLimit(end.errorTail) != nil:
+            return TaskFailure(
+                "memory_limit",
+                "\(program) was \(memoryLimit(end.errorTail) ?? "").",
+                fix: "Give it less to do, or raise limits.memory_mb in its plugin.json.",
                 logTail: end.errorTail
             )
         case (nil, .exited(0)): return nil
@@ -232,6 +243,14 @@ enum ExecEnd {
                 logTail: end.errorTail
             )
         }
+    }
+
+    /// What belfry-launch says last when it was the memory limit that ended the tree.
+    private static func memoryLimit(_ tail: String) -> String? {
+        guard let line = tail.split(whereSeparator: \.isNewline).last,
+            line.hasPrefix("belfry-launch: over the memory limit")
+        else { return nil }
+        return String(line.dropFirst("belfry-launch: ".count)).truncated(toUTF8: 300)
     }
 
     private static func lastLine(_ text: String) -> String {

@@ -5,7 +5,6 @@ import BelfryCore
 import Glibc
 import Subprocess
 import Synchronization
-import SystemPackage
 
 /// One run of a program.
 struct ExecHost: Sendable {
@@ -19,6 +18,8 @@ struct ExecHost: Sendable {
         var workingDirectory: String
         var umask: UInt32?
         var addressSpaceMB: Int?
+        /// Of the whole tree.
+        var memoryMB: Int?
         var cancelGrace = Duration.seconds(5)
         var idleTimeout: Duration?
         var totalTimeout: Duration?
@@ -60,73 +61,56 @@ struct ExecHost: Sendable {
         onError: @escaping @Sendable ([UInt8]) -> Void,
         onOutput: @escaping @Sendable ([UInt8]) -> Void = { _ in }
     ) async throws -> End {
-        let launch = launch
         let signs = Signs()
-        let tail = Mutex(ByteRing(limit: 8192))
-        let discarded = Atomic<Int>(0)
-        let shared = Shared(tail: tail, discarded: discarded)
-        do {
-            let result = try await Subprocess.run(
-                .path(FilePath(launch.launcher)),
-                arguments: launch.launcherArguments,
-                environment: launch.subprocessEnvironment,
-                platformOptions: launch.platformOptions,
-                input: .inputWriter,
-                output: .sequence,
-                error: .sequence
-            ) { execution in
-                try await withThrowingTaskGroup(of: Bool.self) { group in
-                    group.addTask {
-                        // A program that does not read its input is no error: its outcome tells.
-                        _ = try? await execution.standardInputWriter.write(configuration.input)
-                        try? await execution.standardInputWriter.finish()
-                        return false
-                    }
-                    group.addTask {
-                        for try await part in execution.standardError {
-                            let bytes = part.withUnsafeBytes { Array($0) }
-                            if configuration.livesByOutput { signs.show() }
-                            onError(bytes)
-                            shared.tail.withLock { $0.append(bytes) }
-                        }
-                        return true
-                    }
-                    group.addTask {
-                        var splitter = LineSplitter(limit: configuration.maxLineBytes)
-                        for try await part in execution.standardOutput {
-                            let bytes = part.withUnsafeBytes { Array($0) }
-                            if configuration.livesByOutput { signs.show() }
-                            onOutput(bytes)
-                            splitter.feed(bytes) { if onLine($0) { signs.show() } }
-                        }
-                        splitter.finish { _ = onLine($0) }
-                        shared.discarded.store(splitter.discarded, ordering: .relaxed)
-                        return true
-                    }
-                    group.addTask {
-                        if let timeout = await waitForTimeout(signs) {
-                            signs.end(timeout)
-                            try? execution.send(signal: .terminate)
-                        }
-                        return false
-                    }
-                    // The launcher has the whole tree gone before it ends, so both streams do end.
-                    var open = 2
-                    while open > 0, let isStream = try await group.next() { open -= isStream ? 1 : 0 }
-                    group.cancelAll()
+        let shared = Shared(tail: Mutex(ByteRing(limit: 8192)), discarded: Atomic<Int>(0))
+        let status = try await launch.run(sleep: sleep) { execution in
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    // A program that does not read its input is no error: its outcome tells.
+                    _ = try? await execution.standardInputWriter.write(configuration.input)
+                    try? await execution.standardInputWriter.finish()
+                    return false
                 }
+                group.addTask {
+                    for try await part in execution.standardError {
+                        let bytes = part.withUnsafeBytes { Array($0) }
+                        if configuration.livesByOutput { signs.show() }
+                        onError(bytes)
+                        shared.tail.withLock { $0.append(bytes) }
+                    }
+                    return true
+                }
+                group.addTask {
+                    var splitter = LineSplitter(limit: configuration.maxLineBytes)
+                    for try await part in execution.standardOutput {
+                        let bytes = part.withUnsafeBytes { Array($0) }
+                        if configuration.livesByOutput { signs.show() }
+                        onOutput(bytes)
+                        splitter.feed(bytes) { if onLine($0) { signs.show() } }
+                    }
+                    splitter.finish { _ = onLine($0) }
+                    shared.discarded.store(splitter.discarded, ordering: .relaxed)
+                    return true
+                }
+                group.addTask {
+                    if let timeout = await waitForTimeout(signs) {
+                        signs.end(timeout)
+                        try? execution.send(signal: .terminate)
+                    }
+                    return false
+                }
+                // The launcher has the whole tree gone before it ends, so both streams do end.
+                var open = 2
+                while open > 0, let isStream = try await group.next() { open -= isStream ? 1 : 0 }
+                group.cancelAll()
             }
-            try Task.checkCancellation()
-            return End(
-                status: result.terminationStatus,
-                timeout: signs.timeout,
-                errorTail: shared.tail.withLock { $0.text },
-                discardedLines: shared.discarded.load(ordering: .relaxed)
-            )
-        } catch let error as SubprocessError {
-            try Task.checkCancellation()
-            throw launch.failure(error)
         }
+        return End(
+            status: status,
+            timeout: signs.timeout,
+            errorTail: shared.tail.withLock { $0.text },
+            discardedLines: shared.discarded.load(ordering: .relaxed)
+        )
     }
 
     private final class Shared: Sendable {
@@ -147,6 +131,7 @@ struct ExecHost: Sendable {
             workingDirectory: configuration.workingDirectory,
             umask: configuration.umask,
             addressSpaceMB: configuration.addressSpaceMB,
+            memoryMB: configuration.memoryMB,
             cancelGrace: configuration.cancelGrace
         )
     }

@@ -58,6 +58,9 @@ struct ByteRing {
 
     init(limit: Int) { self.limit = limit }
 
+    /// What is kept, in bytes.
+    var buffered: Int { bytes.count }
+
     mutating func append(_ more: [UInt8]) {
         bytes += more
         if bytes.count > 2 * limit { bytes.removeFirst(bytes.count - limit) }

@@ -18,6 +18,8 @@ struct Launch: Sendable {
     var umask: UInt32?
     /// Address space of one process, in MiB. Defaults to no limit.
     var addressSpaceMB: Int?
+    /// Memory of the whole tree, in MiB. Defaults to no limit.
+    var memoryMB: Int?
     /// From TERM to KILL. Defaults to 5 seconds.
     var cancelGrace = Duration.seconds(5)
 
@@ -25,21 +27,12 @@ struct Launch: Sendable {
         var arguments = ["run", "--grace", "\(cancelGrace.seconds)", "--cwd", workingDirectory]
         if let umask { arguments += ["--umask", String(umask & 0o777, radix: 8)] }
         if let addressSpaceMB { arguments += ["--address-space-mb", String(addressSpaceMB)] }
+        if let memoryMB { arguments += ["--memory-mb", String(memoryMB)] }
         return Arguments(arguments + ["--", executable] + self.arguments)
     }
 
     var subprocessEnvironment: Environment {
         .custom(environment.map { Array("\($0.key)=\($0.value)".utf8) + [0] })
-    }
-
-    /// Cancelling asks the launcher, which kills the tree after the grace; only a launcher that does
-    /// not end after that is killed itself.
-    var platformOptions: PlatformOptions {
-        var options = PlatformOptions()
-        options.teardownSequence = [
-            .send(signal: .terminate, allowedDurationToNextStep: cancelGrace + .seconds(5))
-        ]
-        return options
     }
 
     /// Why there is no process at all.

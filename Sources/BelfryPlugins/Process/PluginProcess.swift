@@ -4,7 +4,6 @@
 import BelfryCore
 import Subprocess
 import Synchronization
-import SystemPackage
 
 /// A plugin's process that serves many tasks, or hears many events.
 struct PluginProcess: Sendable {
@@ -42,28 +41,14 @@ struct PluginProcess: Sendable {
     ) async throws -> End {
         defer { channel.end() }
         let kept = Kept()
-        do {
-            let result = try await Subprocess.run(
-                .path(FilePath(launch.launcher)),
-                arguments: launch.launcherArguments,
-                environment: launch.subprocessEnvironment,
-                platformOptions: launch.platformOptions,
-                input: .inputWriter,
-                output: .sequence,
-                error: .sequence
-            ) { execution in
-                try await attend(execution, channel, kept, onLine, onError)
-            }
-            try Task.checkCancellation()
-            return End(
-                status: result.terminationStatus,
-                errorTail: kept.errors.withLock { $0.text },
-                discardedLines: kept.discarded.load(ordering: .relaxed)
-            )
-        } catch let error as SubprocessError {
-            try Task.checkCancellation()
-            throw launch.failure(error)
+        let status = try await launch.run(sleep: sleep) { execution in
+            try await attend(execution, channel, kept, onLine, onError)
         }
+        return End(
+            status: status,
+            errorTail: kept.errors.withLock { $0.text },
+            discardedLines: kept.discarded.load(ordering: .relaxed)
+        )
     }
 
     /// What outlives the streams.
@@ -72,10 +57,8 @@ struct PluginProcess: Sendable {
         let discarded = Atomic<Int>(0)
     }
 
-    private typealias Running = Execution<CustomWriteInput, SequenceOutput, SequenceOutput>
-
     private func attend(
-        _ execution: Running,
+        _ execution: Launch.Running,
         _ channel: PluginChannel,
         _ kept: Kept,
         _ onLine: @escaping @Sendable (String) async -> Void,
@@ -121,7 +104,7 @@ struct PluginProcess: Sendable {
         try? await input.finish()
     }
 
-    private func end(_ execution: Running, when channel: PluginChannel) async {
+    private func end(_ execution: Launch.Running, when channel: PluginChannel) async {
         guard let stop = await channel.stopped() else { return }
         if stop == .politely {
             await withTaskGroup(of: Void.self) { group in

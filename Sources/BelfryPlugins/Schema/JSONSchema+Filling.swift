@@ -99,18 +99,21 @@ extension JSONSchema {
     }
 
     /// With every form that a value may have.
-    func shape(of index: Int) -> [Int] {
-        closure([index]) { node in
+    func shape(of index: Int) -> [Int] { shape(of: [index]) }
+
+    /// With every form that a value may have, for each of `schemas`.
+    func shape(of schemas: [Int]) -> [Int] {
+        closure(schemas) { node in
             [node.reference].compactMap { $0 } + node.allOf + node.anyOf + node.oneOf
                 + [node.then, node.otherwise].compactMap { $0 }
         }
     }
 
-    private func children(_ name: String, of schemas: [Int]) -> [Int] {
+    func children(_ name: String, of schemas: [Int]) -> [Int] {
         schemas.compactMap { nodes[$0].properties[name] ?? nodes[$0].additionalProperties }
     }
 
-    private func children(_ offset: Int, of schemas: [Int]) -> [Int] {
+    func children(_ offset: Int, of schemas: [Int]) -> [Int] {
         schemas.compactMap { index in
             let prefix = nodes[index].prefixItems
             return offset < prefix.count ? prefix[offset] : nodes[index].items
