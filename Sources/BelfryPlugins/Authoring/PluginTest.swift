@@ -134,13 +134,14 @@ public struct PluginTest: Sendable {
     private func cleanness(_ seen: Trial.Observation) -> Case.Outcome {
         if seen.discardedLines > 0 {
             return .failed(
-                "\(seen.discardedLines) lines were longer than max_line_bytes",
+                "lines longer than max_line_bytes: \(seen.discardedLines)",
                 fix: "Hand files over as artifacts."
             )
         }
         guard let first = seen.garbage.first else { return .passed }
+        let count = seen.garbage.count
         return .failed(
-            "\(seen.garbage.count) lines mean nothing, the first is: \(first)",
+            "\(count == 1 ? "a line means" : "\(count) lines mean") nothing, the first is: \(first)",
             fix: "Print to stderr what is for the log."
         )
     }

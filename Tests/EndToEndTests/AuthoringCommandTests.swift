@@ -1,0 +1,93 @@
+// belfry plugin new, validate, test and run, as an author types them.
+
+import BelfryCore
+import FoundationEssentials
+import Testing
+
+@Suite("An author's commands")
+struct AuthoringCommandTests {
+    @Test("make a plugin that is tried, added and run; no hub is started before it is added")
+    func wholeWay() async throws {
+        let sandbox = try Sandbox()
+        let made = try await sandbox.belfry("plugin", "new", "greeter", "--lang", "python")
+        #expect(made.status == 0 && made.output.contains("belfry plugin test greeter"), "\(made)")
+        let valid = try await sandbox.belfry("plugin", "validate", "greeter")
+        #expect(valid.output == "ok: greeter 0.1.0, exec/1: greeter\n")
+        let tested = try await sandbox.belfry("plugin", "test", "greeter", "--junit", "report.xml")
+        #expect(tested.status == 0, "\(tested)")
+        #expect(tested.output.contains("ok      greeter: completes (Plain)"))
+        let script =
+            "import sys, xml.dom.minidom as m; print(len(m.parse('report.xml').getElementsByTagName('testcase')))"
+        #expect(try await sandbox.run("/usr/bin/python3", ["-c", script]).output == "4\n")
+        let ran = try await sandbox.belfry(
+            "plugin",
+            "run",
+            "greeter",
+            "name=Ada",
+            "times=1",
+            "--trace",
+            "--output",
+            "out"
+        )
+        #expect(ran.json["value"] == ["lines": 1])
+        #expect(ran.errors.contains("→ {\"protocol\":\"exec/1\""))
+        #expect(ran.errors.contains("← {\"type\": \"progress\", \"percent\": 100.0"))
+        #expect(ran.errors.contains("100 %  greeting 1\n"))
+        let file = sandbox.root + "/out/greeting.txt"
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "Hello, Ada!\n")
+        #expect(sandbox.hubProcess == nil)
+        try await sandbox.belfry("plugin", "add", "--yes", "greeter")
+        #expect(try await sandbox.belfry("run", "--json", "greeter", "name=Bo").json["status"] == "completed")
+    }
+
+    @Test("tell every mistake, and end with 1")
+    func mistakes() async throws {
+        let sandbox = try Sandbox()
+        try sandbox.write(
+            #"{"id": "A", "runner": {"protocol": "exec/2", "command": ""}}"#,
+            to: "bad/plugin.json"
+        )
+        let ran = try await sandbox.belfry("plugin", "validate", "bad")
+        #expect(ran.status == 1)
+        for place in ["manifest_version", "id", "version", "runner/protocol", "runner/command"] {
+            #expect(ran.output.contains("/\(place) "), "\(place): \(ran.output)")
+        }
+        #expect(ran.output.split(separator: "\n").count { $0.hasPrefix("  fix: ") } >= 5)
+        #expect(try await sandbox.belfry("plugin", "test", "bad").status == 1)
+    }
+
+    @Test("fail when a case fails, with the reason")
+    func failing() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("plugin", "new", "loud", "--lang", "sh")
+        try sandbox.append("echo finished\n", to: sandbox.root + "/loud/main.sh")
+        let ran = try await sandbox.belfry("plugin", "test", "loud")
+        #expect(ran.status == 1)
+        #expect(
+            ran.output.contains("a line means nothing, the first is: finished\n        fix: Print to stderr")
+        )
+    }
+
+    @Test("refuse what cannot be, with the next step")
+    func refusals() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("plugin", "new", "greeter")
+        let cases: [([String], String)] = [
+            (["new", "greeter"], "already there"),
+            (["new", "Greeter"], "cannot be a plugin's id"),
+            (["new", "other", "--lang", "cobol"], "--lang is one of: sh, python"),
+            (["new", "other", "--from-command", "x {a:colour}"], "'colour' is no kind"),
+            (["new", "other", "--lang", "sh", "--from-command", "x"], "exclude each other"),
+            (["validate", "nowhere"], "There is no directory nowhere"),
+            (["run", "greeter"], "name"),
+            (["run", "greeter", "name"], "is no key=value"),
+            (["run", "greeter", "name=A", "times=900"], "times"),
+            (["run", "greeter", "name=A", "--feature", "x"], "Name one of: greeter"),
+        ]
+        for (words, message) in cases {
+            let ran = try await sandbox.run(Sandbox.programs + "/belfry", ["plugin"] + words)
+            #expect(ran.status != 0, "\(words)")
+            #expect(ran.errors.contains(message), "\(words): \(ran.errors)")
+        }
+    }
+}
