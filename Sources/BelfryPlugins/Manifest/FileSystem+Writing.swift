@@ -57,7 +57,9 @@ extension FileSystem {
         do throws(FileError) {
             defer { close(descriptor) }
             try write(bytes, to: descriptor)
-            guard fchmod(descriptor, mode) == 0, fsync(descriptor) == 0 else { throw FileError.last("\(temporary) cannot be written") }
+            guard fchmod(descriptor, mode) == 0, fsync(descriptor) == 0 else {
+                throw FileError.last("\(temporary) cannot be written")
+            }
             guard rename(temporary, path) == 0 else { throw FileError.last("\(path) cannot be replaced") }
         } catch {
             unlink(temporary)
