@@ -209,7 +209,9 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfryPluginsTests",
-            dependencies: ["BelfryCore", "BelfryMCP", "BelfryPlugins", "belfry-launch", subprocess],
+            dependencies: [
+                "BelfryCore", "BelfryMCP", "BelfryPlugins", "BelfryTesting", "belfry-launch", subprocess,
+            ],
             swiftSettings: swift
         ),
         .executableTarget(

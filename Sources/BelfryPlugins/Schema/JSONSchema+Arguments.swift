@@ -63,7 +63,7 @@ extension JSONSchema {
     /// Stricter than the schema about unknown names: a slip in a shell is likelier than an extra.
     private func schemas(for argument: Argument) throws -> [Int] {
         let shape = shape(of: 0)
-        let named = shape.compactMap { nodes[$0].properties[argument.key] }
+        let named = shape.flatMap { nodes[$0].schemas(ofNamed: argument.key) }
         if !named.isEmpty { return named }
         let extras = shape.compactMap { nodes[$0].additionalProperties }.filter { !nodes[$0].refusesAll }
         let names = parameterNames

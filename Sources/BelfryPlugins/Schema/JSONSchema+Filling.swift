@@ -35,13 +35,19 @@ extension JSONSchema {
     ///
     /// Of the forms of an `anyOf` or `oneOf` the first that fits counts.
     public func resolvingPaths(_ value: JSONValue, workingDirectory: String?) -> JSONValue {
-        resolve(value, [0], from: workingDirectory, home: PathCheck.home)
+        guard nodes.contains(where: { $0.format != nil }) else { return value }
+        var checker = SchemaChecker(nodes: nodes, checksFiles: false)
+        return resolve(value, [0], from: workingDirectory, home: PathCheck.home, &checker)
     }
 
-    private func resolve(_ value: JSONValue, _ schemas: [Int], from directory: String?, home: String?)
-        -> JSONValue
-    {
-        let schemas = applying(to: value, schemas)
+    private func resolve(
+        _ value: JSONValue,
+        _ schemas: [Int],
+        from directory: String?,
+        home: String?,
+        _ checker: inout SchemaChecker
+    ) -> JSONValue {
+        let schemas = applying(to: value, schemas, &checker)
         guard !schemas.isEmpty else { return value }
         switch value {
         case .string(let text) where schemas.contains(where: { nodes[$0].format != nil }):
@@ -50,13 +56,25 @@ extension JSONSchema {
             return .string(PathCheck.absolute(text, from: directory, home: home))
         case .object(var members):
             for (name, member) in members {
-                members[name] = resolve(member, children(name, of: schemas), from: directory, home: home)
+                members[name] = resolve(
+                    member,
+                    children(name, of: schemas),
+                    from: directory,
+                    home: home,
+                    &checker
+                )
             }
             return .object(members)
         case .array(let items):
             return .array(
                 items.enumerated().map {
-                    resolve($0.element, children($0.offset, of: schemas), from: directory, home: home)
+                    resolve(
+                        $0.element,
+                        children($0.offset, of: schemas),
+                        from: directory,
+                        home: home,
+                        &checker
+                    )
                 }
             )
         default: return value
@@ -83,17 +101,17 @@ extension JSONSchema {
     }
 
     /// With those that apply to `value`.
-    private func applying(to value: JSONValue, _ schemas: [Int]) -> [Int] {
-        func fits(_ index: Int) -> Bool {
-            var checker = SchemaChecker(nodes: nodes, checksFiles: false)
-            return checker.violations(of: value, by: index).isEmpty
-        }
+    ///
+    /// - Parameter checker: one for all parts of a value, so that its bound on steps holds for them together.
+    private func applying(to value: JSONValue, _ schemas: [Int], _ checker: inout SchemaChecker) -> [Int] {
+        func fits(_ index: Int) -> Bool { checker.violations(of: value, by: index).isEmpty }
         return closure(schemas) { node in
             var next = [node.reference].compactMap { $0 } + node.allOf
             next += [node.anyOf.first(where: fits), node.oneOf.first(where: fits)].compactMap { $0 }
             if let condition = node.condition {
                 next += [fits(condition) ? node.then : node.otherwise].compactMap { $0 }
             }
+            next += node.dependentSchemas.filter { value[$0.key] != nil }.values
             return next
         }
     }
@@ -105,12 +123,12 @@ extension JSONSchema {
     func shape(of schemas: [Int]) -> [Int] {
         closure(schemas) { node in
             [node.reference].compactMap { $0 } + node.allOf + node.anyOf + node.oneOf
-                + [node.then, node.otherwise].compactMap { $0 }
+                + [node.then, node.otherwise].compactMap { $0 } + node.dependentSchemas.values
         }
     }
 
     func children(_ name: String, of schemas: [Int]) -> [Int] {
-        schemas.compactMap { nodes[$0].properties[name] ?? nodes[$0].additionalProperties }
+        schemas.flatMap { nodes[$0].schemas(ofMember: name) }
     }
 
     func children(_ offset: Int, of schemas: [Int]) -> [Int] {

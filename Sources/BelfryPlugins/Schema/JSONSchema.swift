@@ -6,12 +6,8 @@ public import BelfryCore
 
 /// A compiled JSON Schema for a feature's parameters.
 ///
-/// The subset: `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`,
-/// `minProperties`, `maxProperties`, `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`,
-/// `minLength`, `maxLength` (in Unicode scalars), `pattern`, `minimum`, `maximum`,
-/// `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`, `allOf`, `anyOf`, `oneOf`, `not`, `if`,
-/// `then`, `else`, `default`, `writeOnly`, and `$ref` to `#` or `#/$defs/NAME`. `format` checks
-/// nothing, except that `file`, `directory` and `path` are paths; see ``accept(_:workingDirectory:)``.
+/// Docs/ParamsSchema.md states the subset. `format` checks nothing, except that `file`, `directory` and `path`
+/// are paths; see ``accept(_:workingDirectory:featureID:)``.
 public struct JSONSchema: Sendable {
     /// One thing that is wrong with a value.
     public struct Violation: Hashable, Sendable {

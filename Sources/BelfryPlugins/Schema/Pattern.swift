@@ -27,12 +27,18 @@ struct Pattern: Sendable {
         self.source = source
     }
 
-    /// Whether the expression matches anywhere in `text`.
-    func matches(_ text: String) -> Bool {
+    /// Instructions looked at for one text: some tenths of a second.
+    static let maxSteps = 5_000_000
+
+    /// Whether the expression matches anywhere in `text`; nil when finding out would take too long.
+    func matches(_ text: String) -> Bool? {
         let scalars = Array(text.unicodeScalars)
         var current = ThreadList(capacity: program.count)
         var next = ThreadList(capacity: program.count)
+        var steps = 0
         for position in 0...scalars.count {
+            steps += current.threads.count + 1
+            guard steps <= Self.maxSteps else { return nil }
             if follow(0, at: position, of: scalars, into: &current) { return true }
             guard position < scalars.count else { return false }
             for thread in current.threads {

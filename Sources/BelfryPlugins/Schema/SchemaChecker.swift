@@ -10,10 +10,13 @@ struct SchemaChecker {
 
     /// A schema that refers to itself twice on each level would take 2^depth steps.
     static let maxSteps = 200_000
+    /// Schemas inside of each other, on the way down a value: each takes a part of the stack.
+    static let maxDepth = 400
 
     let nodes: [SchemaNode]
     let checksFiles: Bool
     private var steps = 0
+    private var depth = 0
 
     init(nodes: [SchemaNode], checksFiles: Bool) {
         self.nodes = nodes
@@ -55,7 +58,10 @@ struct SchemaChecker {
 
     private mutating func check(_ place: Place, by index: Int) -> [Violation] {
         steps += 1
+        if depth >= Self.maxDepth { steps = Self.maxSteps + 1 }
         guard steps <= Self.maxSteps else { return [] }
+        depth += 1
+        defer { depth -= 1 }
         let node = nodes[index]
         var place = place
         place.isSecret = place.isSecret || node.isWriteOnly
@@ -119,8 +125,12 @@ struct SchemaChecker {
                 found.append(place.plain("must have at most \(counted(most, "character")); has \(length)"))
             }
         }
-        if let pattern = node.pattern, !pattern.matches(text) {
-            found.append(place.violation("must match \(pattern.source)"))
+        if let pattern = node.pattern {
+            switch pattern.matches(text) {
+            case true?: break
+            case false?: found.append(place.violation("must match \(pattern.source)"))
+            case nil: found.append(place.plain("is too long to be checked against \(pattern.source)"))
+            }
         }
         if checksFiles, let format = node.format, let wanted = PathCheck.complaint(about: text, format) {
             found.append(place.plain(wanted))
@@ -158,6 +168,7 @@ struct SchemaChecker {
                 place.plain("must not repeat an item; item \(second + 1) is the same as item \(first + 1)")
             )
         }
+        found += checkContents(items, place, node)
         for (offset, item) in items.enumerated() {
             guard let schema = offset < node.prefixItems.count ? node.prefixItems[offset] : node.items else {
                 break
@@ -168,6 +179,21 @@ struct SchemaChecker {
             )
         }
         return found
+    }
+
+    private mutating func checkContents(_ items: [JSONValue], _ place: Place, _ node: SchemaNode)
+        -> [Violation]
+    {
+        guard let schema = node.contains else { return [] }
+        // Items that speak of earlier tasks may come to fit or not.
+        let open = items.count(where: \.hasTaskReference)
+        let fitting = items.count { !$0.hasTaskReference && fits(Place($0, "", isSecret: false), schema) }
+        let least = node.minContains ?? 1
+        if fitting + open < least {
+            return [place.plain("must have at least \(counted(least, "item")) of a kind; has \(fitting)")]
+        }
+        guard let most = node.maxContains, fitting > most else { return [] }
+        return [place.plain("must have at most \(counted(most, "item")) of a kind; has \(fitting)")]
     }
 
     private static func repetition(in items: [JSONValue]) -> (Int, Int)? {
@@ -198,16 +224,40 @@ struct SchemaChecker {
         for (name, value) in members {
             let pointer = JSONPointer.appending(name, to: place.pointer)
             let member = Place(value, pointer, isSecret: place.isSecret)
-            if let schema = node.properties[name] {
-                found += check(member, by: schema)
-            } else if let schema = node.additionalProperties {
-                found += nodes[schema].refusesAll ? [unknown(name, member, node)] : check(member, by: schema)
+            let schemas = node.schemas(ofMember: name)
+            if schemas.count == 1, schemas[0] == node.additionalProperties, nodes[schemas[0]].refusesAll {
+                found.append(unknown(name, member, node, isFirst: found.count < 20))
+            } else {
+                for schema in schemas { found += check(member, by: schema) }
+            }
+        }
+        return found + checkNames(members, place, node)
+    }
+
+    private mutating func checkNames(_ members: JSONObject, _ place: Place, _ node: SchemaNode) -> [Violation]
+    {
+        var found: [Violation] = []
+        if let schema = node.nameSchema {
+            for name in members.keys {
+                guard let wrong = check(Place(.string(name), "", isSecret: false), by: schema).first else {
+                    continue
+                }
+                let pointer = JSONPointer.appending(name, to: place.pointer)
+                found.append(Violation(pointer: pointer, wanted: "has a name that \(wrong.wanted)", got: nil))
+            }
+        }
+        for (name, others) in node.dependentNames where members[name] != nil {
+            for other in others where members[other] == nil {
+                let pointer = JSONPointer.appending(other, to: place.pointer)
+                found.append(Violation(pointer: pointer, wanted: "is missing beside '\(name)'", got: nil))
             }
         }
         return found
     }
 
-    private func unknown(_ name: String, _ member: Place, _ node: SchemaNode) -> Violation {
+    /// Looking for what was meant is dear: only the first few violations are shown to anybody.
+    private func unknown(_ name: String, _ member: Place, _ node: SchemaNode, isFirst: Bool) -> Violation {
+        guard isFirst else { return member.plain("is not known") }
         let meant = NameSuggestion.closest(to: name, among: node.propertyNames)
         return member.plain(meant.map { "is not known; did you mean '\($0)'?" } ?? "is not known")
     }
@@ -222,6 +272,9 @@ struct SchemaChecker {
         if !node.oneOf.isEmpty { found += checkOne(place, node.oneOf) }
         if let schema = node.not, fits(place, schema), !place.isOpen {
             found.append(place.violation(exclusion(nodes[schema])))
+        }
+        for (name, schema) in node.dependentSchemas where place.value[name] != nil {
+            found += check(place, by: schema)
         }
         if let condition = node.condition { found += check(place, node, if: condition) }
         return found

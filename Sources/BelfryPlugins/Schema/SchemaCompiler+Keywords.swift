@@ -46,6 +46,25 @@ extension SchemaCompiler {
             }
         case "required": node.required = try names(value, at: pointer)
         case "additionalProperties": node.additionalProperties = try add(value, at: pointer)
+        case "patternProperties":
+            for (source, schema) in try object(value, at: pointer) {
+                let place = JSONPointer.appending(source, to: pointer)
+                let pattern = try pattern(.string(source), at: place)
+                node.patternProperties.append((pattern, try add(schema, at: place)))
+            }
+        case "propertyNames": node.nameSchema = try add(value, at: pointer)
+        case "dependentRequired":
+            for (name, list) in try object(value, at: pointer) {
+                node.dependentNames[name] = try names(list, at: JSONPointer.appending(name, to: pointer))
+            }
+        case "dependentSchemas":
+            for (name, schema) in try object(value, at: pointer) {
+                let place = JSONPointer.appending(name, to: pointer)
+                node.dependentSchemas[name] = try add(schema, at: place)
+            }
+        case "contains": node.contains = try add(value, at: pointer)
+        case "minContains": node.minContains = try count(value, at: pointer)
+        case "maxContains": node.maxContains = try count(value, at: pointer)
         case "minProperties": node.minProperties = try count(value, at: pointer)
         case "maxProperties": node.maxProperties = try count(value, at: pointer)
         case "items":

@@ -9,19 +9,16 @@ struct SchemaCompiler {
     private(set) var nodes: [SchemaNode] = []
     /// Oddities: sentences for people.
     private(set) var warnings: [String] = []
-    private var definitions: [String: Int] = [:]
+    /// The schemas by where they stand, which is what a reference names.
+    private var locations: [String: Int] = [:]
     private var references: [(node: Int, target: String, pointer: String)] = []
     var depth = 0
 
     /// Compiles a whole document; its root is node 0.
     mutating func compile(_ document: JSONValue) throws {
-        let root = try add(document, at: "")
-        if let members = document["$defs"]?.object {
-            for (name, schema) in members {
-                definitions[name] = try add(schema, at: JSONPointer.appending(name, to: "/$defs"))
-            }
-        }
-        try resolveReferences(root: root)
+        _ = try add(document, at: "")
+        noteDialect(document)
+        try resolveReferences()
         try refuseEndlessReferences()
     }
 
@@ -38,6 +35,7 @@ struct SchemaCompiler {
         }
         let index = nodes.count
         nodes.append(SchemaNode(pointer: pointer))
+        locations[pointer] = index
         var node = nodes[index]
         switch schema {
         case .bool(let accepts): node.refusesAll = !accepts
@@ -74,7 +72,16 @@ struct SchemaCompiler {
         if try readCombination(keyword, value, at: pointer, into: &node) { return }
         switch keyword {
         case "$ref": references.append((index, try string(value, at: pointer), pointer))
-        case "$defs": _ = try object(value, at: pointer)
+        case "$defs", "definitions":
+            for (name, schema) in try object(value, at: pointer) {
+                _ = try add(schema, at: JSONPointer.appending(name, to: pointer))
+            }
+        case "$id" where index != 0:
+            throw Self.error(
+                "'$id' inside of a schema would change what its references mean",
+                at: pointer,
+                fix: "Leave it out, and refer to #/$defs/NAME."
+            )
         case "default": node.defaultValue = value
         case "writeOnly": node.isWriteOnly = try bool(value, at: pointer)
         case "format": node.format = PathFormat(rawValue: try string(value, at: pointer))
@@ -96,23 +103,51 @@ struct SchemaCompiler {
         warnings.append("\(pointer): '\(keyword)' checks nothing; did you mean '\(meant)'?")
     }
 
-    private mutating func resolveReferences(root: Int) throws {
+    /// A schema that says of itself that it is written in something else is read as 2020-12 all the same.
+    private mutating func noteDialect(_ document: JSONValue) {
+        guard let dialect = document["$schema"]?.string,
+            !["https://json-schema.org/", "http://json-schema.org/"].contains(where: dialect.hasPrefix)
+        else { return }
+        warnings.append("/$schema: \(dialect) is not known; the schema is read as JSON Schema 2020-12")
+    }
+
+    private mutating func resolveReferences() throws {
         for (node, target, pointer) in references {
-            let prefix = "#/$defs/"
-            if target == "#" {
-                nodes[node].reference = root
-            } else if target.hasPrefix(prefix),
-                let index = definitions[JSONPointer.unescaped(String(target.dropFirst(prefix.count)))]
+            if target.hasPrefix("#"), let path = Self.percentDecoded(target.dropFirst()),
+                let index = locations[path]
             {
                 nodes[node].reference = index
-            } else {
-                let known = definitions.keys.sorted().map { "#/$defs/\($0)" }
-                let fix =
-                    known.isEmpty
-                    ? "Only #/$defs/NAME in the same schema." : "One of \(known.joined(separator: ", "))."
-                throw Self.error("there is no '\(target)' to refer to", at: pointer, fix: fix)
+                continue
             }
+            let known = locations.keys.filter {
+                $0.hasPrefix("/$defs/") && $0.split(separator: "/").count == 2
+            }
+            let names = known.sorted().map { "#\($0)" }
+            throw Self.error(
+                "there is no '\(target)' to refer to",
+                at: pointer,
+                fix: names.isEmpty
+                    ? "Refer to #/$defs/NAME in the same schema." : "One of \(names.joined(separator: ", "))."
+            )
         }
+    }
+
+    /// A fragment of a URI as text; nil when it is not UTF-8.
+    private static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// A schema that leads to itself without going into the value would never come to an end.
@@ -144,8 +179,7 @@ struct SchemaCompiler {
 extension SchemaCompiler {
     /// Keywords of JSON Schema that check something and that the subset does not have.
     static let unsupported: Set<String> = [
-        "patternProperties", "propertyNames", "contains", "minContains", "maxContains", "dependentRequired",
-        "dependentSchemas", "dependencies", "unevaluatedItems", "unevaluatedProperties", "additionalItems",
+        "dependencies", "unevaluatedItems", "unevaluatedProperties", "additionalItems",
         "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$anchor", "divisibleBy",
         "disallow", "extends",
     ]
@@ -153,9 +187,7 @@ extension SchemaCompiler {
     private static let advice: [String: String] = [
         "additionalItems": "Write 'items' beside 'prefixItems'.",
         "divisibleBy": "Write 'multipleOf'.",
-        "dependencies": "Write 'if' and 'then'.",
-        "dependentRequired": "Write 'if' and 'then'.",
-        "dependentSchemas": "Write 'if' and 'then'.",
+        "dependencies": "Write 'dependentRequired' or 'dependentSchemas'.",
         "$anchor": "Refer to #/$defs/NAME.",
         "unevaluatedProperties": "Write 'additionalProperties'.",
         "unevaluatedItems": "Write 'items' beside 'prefixItems'.",
@@ -164,17 +196,19 @@ extension SchemaCompiler {
     static let annotations: Set<String> = [
         "$schema", "$id", "$comment", "$vocabulary", "title", "description", "examples", "deprecated",
         "readOnly",
-        "contentEncoding", "contentMediaType", "contentSchema", "definitions", "nullable", "example", "id",
+        "contentEncoding", "contentMediaType", "contentSchema", "nullable", "example", "id",
         "name",
     ]
 
     static let known: [String] = [
         "type", "enum", "const", "properties", "required", "additionalProperties", "minProperties",
-        "maxProperties",
-        "items", "prefixItems", "minItems", "maxItems", "uniqueItems", "minLength", "maxLength", "pattern",
+        "maxProperties", "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas",
+        "items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "minContains",
+        "maxContains",
+        "minLength", "maxLength", "pattern",
         "format",
         "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "allOf", "anyOf", "oneOf",
         "not",
-        "if", "then", "else", "$ref", "$defs", "default", "writeOnly",
+        "if", "then", "else", "$ref", "$defs", "definitions", "default", "writeOnly",
     ]
 }

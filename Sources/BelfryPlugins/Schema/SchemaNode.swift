@@ -56,6 +56,13 @@ struct SchemaNode: Sendable {
     var propertyNames: [String] = []
     var required: [String] = []
     var additionalProperties: Int?
+    var patternProperties: [(pattern: Pattern, schema: Int)] = []
+    /// What every name must fit.
+    var nameSchema: Int?
+    /// The names that must be there beside another one.
+    var dependentNames: [String: [String]] = [:]
+    /// What the object must fit when it has a name.
+    var dependentSchemas: [String: Int] = [:]
     var minProperties: Int?
     var maxProperties: Int?
 
@@ -64,6 +71,9 @@ struct SchemaNode: Sendable {
     var minItems: Int?
     var maxItems: Int?
     var hasUniqueItems = false
+    var contains: Int?
+    var minContains: Int?
+    var maxContains: Int?
 
     var minLength: Int?
     var maxLength: Int?
@@ -92,9 +102,24 @@ struct SchemaNode: Sendable {
 
     init(pointer: String) { self.pointer = pointer }
 
+    /// The schemas that look at the member `name` of an object.
+    func schemas(ofMember name: String) -> [Int] {
+        let named = schemas(ofNamed: name)
+        return named.isEmpty ? [additionalProperties].compactMap { $0 } : named
+    }
+
+    /// Those that speak of the name.
+    func schemas(ofNamed name: String) -> [Int] {
+        let exact = [properties[name]].compactMap { $0 }
+        if patternProperties.isEmpty { return exact }
+        // A name that is too long for a pattern is checked as if it fitted.
+        return exact + patternProperties.filter { $0.pattern.matches(name) ?? true }.map(\.schema)
+    }
+
     /// The schemas that look at the same value as this one.
     var inPlace: [Int] {
         [reference, not, condition, then, otherwise].compactMap { $0 } + allOf + anyOf + oneOf
+            + dependentSchemas.values
     }
 }
 
