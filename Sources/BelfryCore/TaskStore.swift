@@ -76,7 +76,8 @@ public protocol TaskStore: Sendable {
 
     /// Makes a final task pending again, and with it those that failed because it had failed. A deadline that is
     /// over is as far away again as it was from the task's submission.
-    /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself.
+    /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself, also
+    ///   when that one was cleared since; ``TaskStoreError/conflict(_:)`` when its unique rule minds another.
     func retry(
         _ id: TaskID,
         attempts: Int,
@@ -84,7 +85,8 @@ public protocol TaskStore: Sendable {
         at now: Timestamp
     ) async throws -> BackgroundTask
 
-    /// Changes a pending task.
+    /// Changes a pending task. New params give it another unique key.
+    /// - Throws: ``TaskStoreError/conflict(_:)`` when its unique rule minds another then.
     func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) async throws -> BackgroundTask
 
     /// Puts a pending task aside, or lets it go again.

@@ -154,6 +154,21 @@ extension TaskTransaction {
         return nil
     }
 
+    /// Another task that does the same, where the rule of `task` minds it.
+    func sameAs(_ task: BackgroundTask, at now: Timestamp) throws -> BackgroundTask? {
+        guard let key = task.uniqueKey else { return nil }
+        let rule = task.options.unique ?? UniqueRule()
+        return try stored(uniqueKey: key, in: rule.statuses).first {
+            $0.id != task.id && rule.covers($0, at: now)
+        }
+    }
+
+    /// - Throws: ``TaskStoreError/conflict(_:)`` that names the other.
+    func requireAlone(_ task: BackgroundTask, at now: Timestamp) throws {
+        guard let same = try sameAs(task, at: now) else { return }
+        throw Self.rejection(number: same.number, id: same.id)
+    }
+
     private func dependency(
         _ id: TaskID,
         of accepted: AcceptedTask,

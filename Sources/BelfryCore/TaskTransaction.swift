@@ -115,6 +115,7 @@ extension TaskTransaction {
                 "#\(task.number) comes after #\(broken.number), which \(broken.status.past). Retry that one."
             )
         }
+        if task.status.isFinal { try requireAlone(task, at: now) }
         let retried = try reopen(task, edges, at: now) { .retry(attempts: attempts, holds: $0) }
         if let context { try setContext(context, of: retried) }
         try reviveDependants(of: retried, at: now)
@@ -128,7 +129,9 @@ extension TaskTransaction {
             for dependant in try dependants(of: task)
             where dependant.status == .failed && dependant.error?.code == TaskFailure.dependencyCode {
                 let edges = try openEdges(of: dependant)
-                guard !edges.contains(where: { $0.verdict == .fail }) else { continue }
+                guard !edges.contains(where: { $0.verdict == .fail }),
+                    try sameAs(dependant, at: now) == nil
+                else { continue }
                 revived.append(try reopen(dependant, edges, at: now) { .comeBack(holds: $0) })
             }
         }
@@ -182,6 +185,7 @@ extension TaskTransaction {
             place = try turn(of: changed)
         }
         let transition = try transition(.edit(edit, turn: place), of: task, at: now)
+        if changed.uniqueKey != task.uniqueKey { try requireAlone(changed, at: now) }
         try rewrite(transition, of: task, at: now)
         return transition.task
     }

@@ -93,7 +93,7 @@ struct TaskChangeRoutes {
             do {
                 _ = try await change(id)
                 count += 1
-            } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {}
+            } catch let error as BelfryError where error.isAboutOneTask {}
         }
         return count
     }

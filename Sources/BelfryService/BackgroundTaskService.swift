@@ -290,7 +290,7 @@ public final class BackgroundTaskService: TaskControl {
             do {
                 _ = try await work(task.id)
                 count += 1
-            } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {}
+            } catch let error as BelfryError where error.isAboutOneTask {}
         }
         return count
     }

@@ -271,6 +271,10 @@ extension MemoryState: TaskTransaction {
 
     func rewrite(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) {
         write(transition, of: before, at: now)
+        guard transition.task.uniqueKey != before.uniqueKey else { return }
+        if let key = before.uniqueKey { uniqueKeys[key]?.removeAll { $0 == before.number } }
+        guard let key = transition.task.uniqueKey else { return }
+        uniqueKeys[key] = ((uniqueKeys[key] ?? []) + [before.number]).sorted()
     }
 
     func setContext(_ context: SubmissionContext, of task: BackgroundTask) { contexts[task.number] = context }
