@@ -35,8 +35,8 @@ public protocol TaskStore: Sendable {
     /// The attempts of a task, oldest first.
     func attempts(of id: TaskID) async throws -> [Attempt]
 
-    /// The tasks that each of `ids` comes after, in the order of the submission. Tasks that come after none
-    /// are left out.
+    /// The tasks that each of `ids` comes after, in the order of the submission, also those that were cleared
+    /// since. Tasks that come after none are left out.
     func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]]
 
     /// Claims due tasks, as many as ``ClaimPlan`` lets start: by priority, then by turn, then in the order of
@@ -100,7 +100,7 @@ public protocol TaskStore: Sendable {
     func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask]
 
     /// Removes final tasks that match, those that ended first before others, each with a `task.removed` event. A batch
-    /// goes with its last task.
+    /// goes with its last task. What comes after one of them remembers how it had ended.
     /// - Returns: what was removed, at most `filter.limit`; call again until it is empty.
     func clear(_ filter: ClearFilter, at now: Timestamp) async throws -> [TaskSummary]
 

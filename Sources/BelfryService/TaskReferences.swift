@@ -33,12 +33,13 @@ enum TaskReferences {
 
     /// The params with every reference replaced.
     ///
+    /// - Parameter tasks: what the task comes after, in order; nil for one that was cleared.
     /// - Throws: ``TaskFailure`` `bad_reference` when a task does not have what is asked for.
-    static func resolved(_ params: JSONValue, from tasks: [BackgroundTask]) throws -> JSONValue {
+    static func resolved(_ params: JSONValue, from tasks: [BackgroundTask?]) throws -> JSONValue {
         let resolved = try replaced(params) { place, path in
-            guard tasks.indices.contains(place - 1), let value = value(path, of: tasks[place - 1]) else {
-                let number =
-                    tasks.indices.contains(place - 1) ? "#\(tasks[place - 1].number)" : "task \(place)"
+            let earlier = tasks.indices.contains(place - 1) ? tasks[place - 1] : nil
+            guard let value = earlier.flatMap({ value(path, of: $0) }) else {
+                let number = earlier.map { "#\($0.number)" } ?? "task \(place)"
                 throw TaskFailure(
                     "bad_reference",
                     "\(number) has no '\(path.joined(separator: "."))' to take over.",

@@ -46,6 +46,8 @@ final class MemoryState {
     private struct Edge {
         var number: Int64
         var isSatisfied: Bool
+        /// The task as it was when it was cleared.
+        var removed: BackgroundTask?
     }
 
     init(epoch: String) { self.epoch = epoch }
@@ -189,7 +191,8 @@ final class MemoryState {
             followers[edge.number]?.removeAll { $0 == task.number }
         }
         for follower in followers.removeValue(forKey: task.number) ?? [] {
-            edges[follower]?.removeAll { $0.number == task.number && !$0.isSatisfied }
+            guard let index = edges[follower]?.firstIndex(where: { $0.number == task.number }) else { continue }
+            edges[follower]?[index].removed = task
         }
         write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)
         guard let batchID = task.batchID, !tasks.values.contains(where: { $0.batchID == batchID }) else {
@@ -281,8 +284,15 @@ extension MemoryState: TaskTransaction {
 
     func dependencies(of task: BackgroundTask) -> [TaskDependency] {
         (edges[task.number] ?? []).compactMap { edge in
-            tasks[edge.number].map {
-                TaskDependency(id: $0.id, number: $0.number, status: $0.status, isSatisfied: edge.isSatisfied)
+            (tasks[edge.number] ?? edge.removed).map { earlier in
+                var dependency = TaskDependency(
+                    id: earlier.id,
+                    number: earlier.number,
+                    status: earlier.status,
+                    isSatisfied: edge.isSatisfied
+                )
+                dependency.isRemoved = edge.removed != nil
+                return dependency
             }
         }
     }
@@ -293,8 +303,8 @@ extension MemoryState: TaskTransaction {
         }.sorted().compactMap { tasks[$0] }
     }
 
-    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) {
-        guard let index = edges[dependant.number]?.firstIndex(where: { $0.number == dependency.number })
+    func setSatisfied(_ dependant: BackgroundTask, dependency number: Int64) {
+        guard let index = edges[dependant.number]?.firstIndex(where: { $0.number == number })
         else {
             return
         }

@@ -48,7 +48,7 @@ struct ShowCommand: ParsableCommand {
         field("not before", task.notBefore?.description)
         field("deadline", task.deadline?.description)
         let earlier = (answer["dependencies"]?.array ?? []).map {
-            "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? ""))"
+            "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? "")\($0["removed"]?.bool == true ? ", cleared" : ""))"
         }
         field("after", earlier.joined(separator: ", "))
         if task.group != TaskGroup.standard { field("group", task.group) }
