@@ -167,6 +167,8 @@ public struct AddedTask: Sendable, Hashable {
     public var task: BackgroundTask
     /// False when the submission was a repeat and the task was there already.
     public var isNew: Bool
+    /// Those whose place it takes and that still run: they were asked to stop. Defaults to none.
+    public var stopping: [TaskID] = []
 
     public init(task: BackgroundTask, isNew: Bool) {
         self.task = task

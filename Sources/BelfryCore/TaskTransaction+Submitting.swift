@@ -30,7 +30,10 @@ extension TaskTransaction {
                 // What this submission replaced may be what another of its tasks is answered with.
                 return AddedTask(task: plan.replaced.isEmpty ? task : try found(task.id), isNew: false)
             case .repeated(let id): return AddedTask(task: try added[id] ?? found(id), isNew: false)
-            case .new: return AddedTask(task: try added[accepted.id] ?? found(accepted.id), isNew: true)
+            case .new:
+                var answer = AddedTask(task: try added[accepted.id] ?? found(accepted.id), isNew: true)
+                answer.stopping = plan.replacedBy[accepted.id] ?? []
+                return answer
             }
         }
     }
@@ -142,7 +145,7 @@ extension TaskTransaction {
             switch rule.onConflict {
             case .keep: return .stored(same)
             case .reject: throw Self.rejection(number: same.number, id: same.id)
-            case .replace: for same in there where !same.status.isFinal { plan.replaced[same.id] = same }
+            case .replace: for same in there where !same.status.isFinal { plan.replace(same, by: accepted) }
             }
         }
         if let earlier = plan.uniqueKeys[key], rule.statuses.contains(.pending) {
@@ -228,10 +231,17 @@ private struct SubmissionPlan {
     var dependencies: [TaskID: BackgroundTask] = [:]
     /// Stored tasks that are cancelled because new ones take their place.
     var replaced: [TaskID: BackgroundTask] = [:]
+    /// Those of ``replaced`` that run, by the first new task that takes their place.
+    var replacedBy: [TaskID: [TaskID]] = [:]
     /// New tasks whose dependency has ended, badly, since the plan was made.
     var broken: [(id: TaskID, earlier: BackgroundTask)] = []
     /// What submissions that made no task are answered with: who comes after one of them comes after that.
     private var aliases: [TaskID: TaskID] = [:]
+
+    mutating func replace(_ task: BackgroundTask, by accepted: AcceptedTask) {
+        guard replaced.updateValue(task, forKey: task.id) == nil, task.status == .processing else { return }
+        replacedBy[accepted.id, default: []].append(task.id)
+    }
 
     mutating func answer(_ accepted: AcceptedTask, _ entry: Entry) {
         entries.append(entry)

@@ -104,7 +104,7 @@ public final class BackgroundTaskService: TaskControl {
             isTimed: new.contains { $0.notBefore != nil || $0.deadline != nil }
         )
         // What a unique rule replaced may still run.
-        if new.contains(where: { $0.uniqueKey != nil }) { worker.stopCancelled() }
+        for id in added.lazy.flatMap(\.stopping) { worker.cancel(id) }
     }
 
     /// Checks a submission and fills in what the client left open.

@@ -87,11 +87,13 @@ extension StoreConformance {
                 added = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
             }
             try expectEqual(kinds, [.cancelled, .added], "the events")
+            try expectEqual(added.map(\.stopping), [[]], "what is to be stopped")
             try expectEqual(try await bench.stored(waiting.id).status, .cancelled, "the one that waited")
             let claimed = try await bench.claimOne()
             try expectEqual(claimed.task.id, added[0].task.id, "what can start")
             let again = try await bench.kindsOf {
-                _ = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
+                let after = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
+                try expectEqual(after.map(\.stopping), [[claimed.task.id]], "what is to be stopped")
             }
             try expectEqual(again, [.cancelRequested, .added], "the events while it runs")
             try expectEqual(try await bench.stored(claimed.task.id).isCancelRequested, true, "told to stop")
