@@ -96,6 +96,33 @@ extension BackgroundTaskService {
         return group
     }
 
+    /// Forgets what was set about a group.
+    ///
+    /// - Throws: ``BelfryError`` `not_allowed_now` while tasks wait or run in it, `not_found`.
+    public func removeGroup(_ name: String) async throws {
+        guard try await groupNames().contains(name) else {
+            throw BelfryError(.notFound, "There is no group '\(name)'.", fix: "See: belfry group list")
+        }
+        guard name == TaskGroup.all || !(try await busyGroups().contains(name)) else {
+            throw BelfryError(
+                .notAllowedNow,
+                "The group '\(name)' has tasks that wait or run.",
+                fix: "Let them end, cancel them, or move them: belfry edit TASK --group NAME"
+            )
+        }
+        try await translated { try await worker.groups.set(TaskGroup(name: name)) }
+        worker.wake()
+    }
+
+    /// The groups that were set or have tasks that wait or run, and the standard one.
+    public func groupNames() async throws -> Set<String> {
+        try await busyGroups().union(groups.map(\.name)).union([TaskGroup.standard])
+    }
+
+    private func busyGroups() async throws -> Set<String> {
+        try await translated { Set(try await store.pendingWork().lanes.map(\.group)).union(usedSlots.keys) }
+    }
+
     /// How many slots each group uses now.
     public var usedSlots: [String: Int] { worker.occupancy.groups }
 

@@ -257,6 +257,7 @@ public final class BackgroundTaskService: TaskControl {
     @discardableResult
     public func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask {
         guard let task = try await store.task(id) else { throw Self.notFound(id) }
+        if task.status.isFinal { try checkIntake(of: task.group) }
         let policy = task.options.retry ?? features[task.featureID]?.descriptor.retry ?? .never
         let budget = policy.maxAttempts
         let retried = try await translated {
