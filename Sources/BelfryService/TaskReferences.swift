@@ -12,6 +12,7 @@ enum TaskReferences {
     ///
     /// - Throws: ``BelfryError`` `invalid_params` when a reference is misspelt or speaks of no task.
     static func check(_ params: JSONValue, dependencies: Int) throws {
+        if dependencies > 0 { try checkSpelling(params) }
         _ = try replaced(params) { place, path in
             guard (1...max(1, dependencies)).contains(place), dependencies > 0 else {
                 throw error(
@@ -65,10 +66,31 @@ enum TaskReferences {
         case "result":
             switch path.dropFirst().first {
             case "path", "paths": path.count == 2
-            case "value": true
+            case "value": !path.contains("")
             default: false
             }
         default: false
+        }
+    }
+
+    /// What is nearly a reference, such as `${tasks.id}`, would be handed on as text.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_params`.
+    private static func checkSpelling(_ params: JSONValue) throws {
+        _ = try strings(params) { text in
+            for part in text.split(separator: "${", omittingEmptySubsequences: false).dropFirst() {
+                guard let end = part.firstIndex(of: "}"), let dot = part[..<end].firstIndex(of: ".") else { continue }
+                let word = part[..<dot].filter { !("0"..."9").contains($0) }
+                let path = part[part.index(after: dot)..<end].split(separator: ".", omittingEmptySubsequences: false)
+                guard word != "task", isKnown(path.map(String.init)),
+                    NameSuggestion.closest(to: String(word), among: ["task"]) != nil
+                else { continue }
+                throw error(
+                    "'${\(part[...end])' is nearly a reference to the task before",
+                    "Write ${task.\(path.joined(separator: "."))}."
+                )
+            }
+            return .string(text)
         }
     }
 
@@ -93,12 +115,25 @@ enum TaskReferences {
     private static func replaced(_ params: JSONValue, _ value: (Int, [String]) throws -> JSONValue) throws
         -> JSONValue
     {
+        try strings(params) { try replaced($0, value) }
+    }
+
+    /// The params with each string changed. An error of `change` gets a pointer to its string.
+    private static func strings(_ params: JSONValue, _ change: (String) throws -> JSONValue) throws -> JSONValue {
+        func at(_ key: String, _ member: JSONValue) throws -> JSONValue {
+            do { return try strings(member, change) } catch var error as BelfryError {
+                let token = key.replacing("~", with: "~0").replacing("/", with: "~1")
+                let inner = error.pointer?.dropFirst("/params".count) ?? ""
+                error.pointer = "/params/\(token)\(inner)"
+                throw error
+            }
+        }
         switch params {
-        case .string(let text): return try replaced(text, value)
-        case .array(let items): return .array(try items.map { try replaced($0, value) })
+        case .string(let text): return try change(text)
+        case .array(let items): return .array(try items.enumerated().map { try at(String($0), $1) })
         case .object(let members):
             var object = JSONObject(minimumCapacity: members.count)
-            for (key, member) in members { object[key] = try replaced(member, value) }
+            for (key, member) in members { object[key] = try at(key, member) }
             return .object(object)
         default: return params
         }
