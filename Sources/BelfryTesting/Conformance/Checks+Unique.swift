@@ -211,7 +211,7 @@ extension StoreConformance {
             _ = try await bench.store.requestCancel(first.id, at: bench.now)
             let second = try await bench.addOne { $0.unique = UniqueRule() }
             let kinds = try await bench.kindsOf {
-                try await expectRefusal("the retry", { $0.isConflict && "\($0)".contains("#\(second.number),") }) {
+                try await expectRefusal("the retry", { $0.isConflict && "\($0)".contains("#\(second.number).") }) {
                     try await bench.retry(first)
                 }
             }
