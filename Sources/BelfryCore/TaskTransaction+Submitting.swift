@@ -203,7 +203,7 @@ extension TaskTransaction {
     }
 
     private static func rejection(number: Int64?, id: TaskID) -> TaskStoreError {
-        .conflict("There is one already that does the same: task \(number.map { "#\($0), " } ?? "")\(id).")
+        .conflict("There is one already that does the same: \(number.map { "#\($0)" } ?? "task \(id)").")
     }
 }
 

@@ -38,10 +38,15 @@ extension BackgroundTaskService {
         new.after = try await store.dependencies(of: [task.id])[task.id]?.map(\.id) ?? []
         let accepted = try accept(new, batch: nil, at: clocks.wall.now, stayingIn: task.group)
         if edit.params != nil { edit.params = accepted.new.params }
+        if edit.labels != nil { edit.labels = accepted.new.labels }
         if edit.maxAttempts != nil { edit.options = accepted.new.options }
         if let time = accepted.new.notBefore { edit.notBefore = .some(time) }
         if let time = accepted.new.deadline { edit.deadline = .some(time) }
         (edit.delay, edit.timeout) = (nil, nil)
+        if edit.notBefore != nil || edit.deadline != nil {
+            let edited = edit.applied(to: task)
+            try Self.checkTimes(from: edited.notBefore, to: edited.deadline)
+        }
         return edit
     }
 
@@ -100,10 +105,11 @@ extension BackgroundTaskService {
     ///
     /// - Throws: ``BelfryError`` `not_allowed_now` while tasks wait or run in it, `not_found`.
     public func removeGroup(_ name: String) async throws {
-        guard try await groupNames().contains(name) else {
+        let names = try await groupNames()
+        guard names.contains(name) else {
             throw BelfryError(.notFound, "There is no group '\(name)'.", fix: "See: belfry group list")
         }
-        guard name == TaskGroup.all || !(try await busyGroups().contains(name)) else {
+        guard try await !busyGroups().contains(name) else {
             throw BelfryError(
                 .notAllowedNow,
                 "The group '\(name)' has tasks that wait or run.",
