@@ -171,19 +171,6 @@ extension StoreConformance {
             try await reopened.complete(reopened.claimOne())
             try expectEqual(try await reopened.claim().map(\.task.id), [task.id], "what can start")
         },
-        StoreCheck("clearing a dependency leaves what came after it, which may be retried without it") {
-            bench in
-            let done = try await bench.completed()
-            let failed = try await bench.running()
-            let task = try await bench.add(after: [done, failed.task])
-            try await bench.fail(failed)
-            var filter = ClearFilter()
-            (filter.statuses, filter.ids) = ([.completed, .failed], [done.id, failed.task.id])
-            _ = try await bench.store.clear(filter, at: bench.now)
-            try expectEqual(try await bench.edges(of: task), [], "the edges that are left")
-            try expectEqual(try await bench.retry(task).holdCount, 0, "what holds it after its retry")
-            try expectEqual(try await bench.claim().map(\.task.id), [task.id], "what can start")
-        },
     ]
 
     static let dependencyRetries: [StoreCheck] = [
@@ -284,7 +271,8 @@ extension StoreConformance {
             try expectEqual(kinds, [], "the events")
             try expectEqual(try await bench.stored(second.id), before, "the task")
         },
-        StoreCheck("a dependency that failed and was cleared has still failed, also after a restart") { bench in
+        StoreCheck("a dependency that failed and was cleared has still failed, also after a restart") {
+            bench in
             let first = try await bench.running()
             let second = try await bench.add(after: [first.task])
             try await bench.fail(first)
