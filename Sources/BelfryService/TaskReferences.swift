@@ -79,9 +79,14 @@ enum TaskReferences {
     private static func checkSpelling(_ params: JSONValue) throws {
         _ = try strings(params) { text in
             for part in text.split(separator: "${", omittingEmptySubsequences: false).dropFirst() {
-                guard let end = part.firstIndex(of: "}"), let dot = part[..<end].firstIndex(of: ".") else { continue }
+                guard let end = part.firstIndex(of: "}"), let dot = part[..<end].firstIndex(of: ".") else {
+                    continue
+                }
                 let word = part[..<dot].filter { !("0"..."9").contains($0) }
-                let path = part[part.index(after: dot)..<end].split(separator: ".", omittingEmptySubsequences: false)
+                let path = part[part.index(after: dot)..<end].split(
+                    separator: ".",
+                    omittingEmptySubsequences: false
+                )
                 guard word != "task", isKnown(path.map(String.init)),
                     NameSuggestion.closest(to: String(word), among: ["task"]) != nil
                 else { continue }
@@ -119,7 +124,9 @@ enum TaskReferences {
     }
 
     /// The params with each string changed. An error of `change` gets a pointer to its string.
-    private static func strings(_ params: JSONValue, _ change: (String) throws -> JSONValue) throws -> JSONValue {
+    private static func strings(_ params: JSONValue, _ change: (String) throws -> JSONValue) throws
+        -> JSONValue
+    {
         func at(_ key: String, _ member: JSONValue) throws -> JSONValue {
             do { return try strings(member, change) } catch var error as BelfryError {
                 let token = key.replacing("~", with: "~0").replacing("/", with: "~1")

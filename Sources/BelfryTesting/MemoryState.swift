@@ -191,7 +191,9 @@ final class MemoryState {
             followers[edge.number]?.removeAll { $0 == task.number }
         }
         for follower in followers.removeValue(forKey: task.number) ?? [] {
-            guard let index = edges[follower]?.firstIndex(where: { $0.number == task.number }) else { continue }
+            guard let index = edges[follower]?.firstIndex(where: { $0.number == task.number }) else {
+                continue
+            }
             edges[follower]?[index].removed = task
         }
         write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)
@@ -373,17 +375,6 @@ extension MemoryState {
 
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }
 
-    func page(_ query: TaskQuery) -> TaskPage {
-        let limit = min(max(query.limit, 1), 1000)
-        let matching = tasks.values.filter(query.matches).sorted { $0.number > $1.number }
-        let page = Array(matching.prefix(limit))
-        return TaskPage(
-            tasks: page,
-            nextBefore: matching.count > limit ? page.last?.number : nil,
-            asOf: cursor
-        )
-    }
-
     func events(after position: Int64, limit: Int) -> EventPage {
         let start = min(max(position, pruned), cursor.position)
         return EventPage(
@@ -392,16 +383,5 @@ extension MemoryState {
             oldest: pruned + 1,
             newest: cursor.position
         )
-    }
-}
-
-extension TaskQuery {
-    fileprivate func matches(_ task: BackgroundTask) -> Bool {
-        (statuses.isEmpty || statuses.contains(task.status))
-            && featureID.map { $0 == task.featureID } ?? true
-            && batchID.map { $0 == task.batchID } ?? true
-            && label.map { task.labels.contains($0) } ?? true
-            && activeSince.map { !task.status.isFinal || task.updatedAt >= $0 } ?? true
-            && beforeNumber.map { task.number < $0 } ?? true
     }
 }

@@ -162,7 +162,9 @@ struct GroupRemoveCommand: ParsableCommand {
 enum GroupNote {
     static func tell(of name: String?, _ session: Session) throws {
         guard let name, name != TaskGroup.standard else { return }
-        let known = (try session.ask("GET", "/v1/groups")["groups"]?.array ?? []).compactMap { $0["name"]?.string }
+        let known = (try session.ask("GET", "/v1/groups")["groups"]?.array ?? []).compactMap {
+            $0["name"]?.string
+        }
         guard !known.contains(name) else { return }
         let hint = NameSuggestion.closest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
         Output.note(Terminal.visible("belfry: '\(name)' is a new group\(hint)"))

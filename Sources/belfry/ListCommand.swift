@@ -103,13 +103,17 @@ enum TaskList {
         for (task, reason) in zip(tasks, reasons) {
             let title = reason.map { "\(task.title)\(task.title.isEmpty ? "" : "  ")(\($0))" } ?? task.title
             table.add([
-                String(task.number), hasHub || task.status != .processing ? "\(symbol(task.status)) \(word(task))" : "○ interrupted",
+                String(task.number),
+                hasHub || task.status != .processing
+                    ? "\(symbol(task.status)) \(word(task))" : "○ interrupted",
                 task.featureID, done(task),
                 Format.ago(task.updatedAt), title,
             ])
         }
         table.print()
-        if !hasHub { Output.note("No hub runs: what is interrupted goes on, or fails, when one starts: belfry add …") }
+        if !hasHub {
+            Output.note("No hub runs: what is interrupted goes on, or fails, when one starts: belfry add …")
+        }
     }
 
     private static func word(_ task: BackgroundTask) -> String {

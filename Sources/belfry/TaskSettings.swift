@@ -113,7 +113,9 @@ struct TaskSettings: ParsableArguments {
     /// A start in the past is no mistake that does harm: it is told of, and means at once.
     private func start(_ text: String) throws -> Timestamp {
         let time = try Times.next(text)
-        if time < SystemWallClock().now { Output.note("belfry: --at \(text) is past; it starts as soon as it can") }
+        if time < SystemWallClock().now {
+            Output.note("belfry: --at \(text) is past; it starts as soon as it can")
+        }
         return time
     }
 

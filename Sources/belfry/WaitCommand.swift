@@ -89,7 +89,9 @@ struct WaitCommand: ParsableCommand {
         while true {
             let open = try open(session) { meant.contains($0["id"]?.string ?? "") }
             var able = open.filter(canEnd)
-            for task in open where able.isEmpty { able += [try first(before: task, session)].compactMap { $0 } }
+            for task in open where able.isEmpty {
+                able += [try first(before: task, session)].compactMap { $0 }
+            }
             guard !able.isEmpty else {
                 let left = Set(open.compactMap { $0["id"]?.string })
                 return (all.filter { !left.contains($0) }, open)

@@ -55,7 +55,9 @@ struct TaskReferencesTests {
 
     @Test(
         "what is no reference is left alone, and so is what comes after nothing",
-        arguments: ["${tasks}", "${tasks.length}", "${user.id}", "${disk.id}", "${task}", "${tasks.id", "$tasks.id"]
+        arguments: [
+            "${tasks}", "${tasks.length}", "${user.id}", "${disk.id}", "${task}", "${tasks.id", "$tasks.id",
+        ]
     )
     func noReference(text: String) throws {
         try TaskReferences.check(["image": .string(text)], dependencies: 1)

@@ -15,7 +15,10 @@ struct CommandInputTests {
         #expect(never.errors.contains("before the task may start"), "\(never.errors)")
         let past = try await sandbox.belfry("run", "--at", "2020-01-01", "--", "true")
         #expect(past.status == 0)
-        #expect(past.errors.contains("--at 2020-01-01 is past; it starts as soon as it can"), "\(past.errors)")
+        #expect(
+            past.errors.contains("--at 2020-01-01 is past; it starts as soon as it can"),
+            "\(past.errors)"
+        )
         try await sandbox.belfry("add", "--stash", "--within", "1h", "--", "true")
         let edited = try await sandbox.belfry("edit", "2", "--delay", "2h")
         #expect(edited.status == 64)
@@ -95,7 +98,18 @@ struct CommandInputTests {
     @Test("a label that is given twice is kept once")
     func labels() async throws {
         let sandbox = try Sandbox()
-        try await sandbox.belfry("add", "--label", "b", "--label", "a", "--label", "b", "--stash", "--", "true")
+        try await sandbox.belfry(
+            "add",
+            "--label",
+            "b",
+            "--label",
+            "a",
+            "--label",
+            "b",
+            "--stash",
+            "--",
+            "true"
+        )
         #expect(try await sandbox.belfry("show", "1", "--json").json["labels"] == ["b", "a"])
         try await sandbox.belfry("edit", "1", "--label", "c", "--label", "c")
         #expect(try await sandbox.belfry("show", "1", "--json").json["labels"] == ["c"])

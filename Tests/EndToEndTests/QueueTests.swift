@@ -191,7 +191,10 @@ struct QueueTests {
         try await sandbox.belfry("add", "--group", "film", "--stash", "--", "true")
         let drained = try await sandbox.belfry("group", "drain", "film", "--wait")
         #expect(drained.status == 1)
-        #expect(drained.errors.contains("1 task stays: #2 (put aside: belfry release 2)"), "\(drained.errors)")
+        #expect(
+            drained.errors.contains("1 task stays: #2 (put aside: belfry release 2)"),
+            "\(drained.errors)"
+        )
         let retried = try await sandbox.belfry("retry", "1")
         #expect(retried.status == 1)
         #expect(retried.errors.contains("takes no new tasks"), "\(retried.errors)")

@@ -206,12 +206,16 @@ extension StoreConformance {
             try expectEqual(added.map(\.isNew), [true, false], "isNew")
             try expectEqual(Set(added.map(\.task.id)), [both[0].id], "the task")
         },
-        StoreCheck("a retry obeys the unique rule as a submission does, and names the task in its way") { bench in
+        StoreCheck("a retry obeys the unique rule as a submission does, and names the task in its way") {
+            bench in
             let first = try await bench.addOne { $0.unique = UniqueRule() }
             _ = try await bench.store.requestCancel(first.id, at: bench.now)
             let second = try await bench.addOne { $0.unique = UniqueRule() }
             let kinds = try await bench.kindsOf {
-                try await expectRefusal("the retry", { $0.isConflict && "\($0)".contains("#\(second.number).") }) {
+                try await expectRefusal(
+                    "the retry",
+                    { $0.isConflict && "\($0)".contains("#\(second.number).") }
+                ) {
                     try await bench.retry(first)
                 }
             }

@@ -129,7 +129,8 @@ extension SimulatedWorld {
         }
         let after = try await store.edit(task.id, edit, at: now)
         try ensure(
-            after.uniqueKey == key && edit.priority.map { $0 == after.priority } ?? true && edit.group.map { $0 == after.group } ?? true
+            after.uniqueKey == key && edit.priority.map { $0 == after.priority } ?? true
+                && edit.group.map { $0 == after.group } ?? true
                 && edit.needs.map { $0 == after.needs } ?? true
                 && edit.notBefore.map { $0 == after.notBefore } ?? (task.notBefore == after.notBefore)
                 && edit.deadline.map { $0 == after.deadline } ?? (task.deadline == after.deadline)
