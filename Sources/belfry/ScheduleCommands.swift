@@ -57,8 +57,8 @@ struct ScheduleAddCommand: ParsableCommand {
     private func rule() throws -> String {
         guard let every else { return cron ?? "" }
         guard let seconds = try? Durations.seconds(every, "--every") else { return "every \(every)" }
-        guard seconds >= 1, seconds == seconds.rounded() else {
-            throw ValidationError("--every takes whole seconds, at least one, not '\(every)'.")
+        guard seconds == seconds.rounded() else {
+            throw ValidationError("--every takes whole seconds, not '\(every)'.")
         }
         return "every \(Int64(seconds))s"
     }
