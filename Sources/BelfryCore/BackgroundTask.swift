@@ -231,8 +231,6 @@ public struct NewTask: Hashable, Sendable {
     /// submission.
     public var after: [TaskID] = []
     public var options = TaskOptions()
-    /// What must not be there twice. Defaults to nothing.
-    public var unique: UniqueRule?
     /// Defaults to what the feature's retry policy says; 1 in a store that was given nil.
     public var maxAttempts: Int?
     /// Defaults to what the feature says; rerun in a store that was given nil.
@@ -241,6 +239,12 @@ public struct NewTask: Hashable, Sendable {
     public var idempotencyKey: String?
     public var uniqueKey: String?
     public var context: SubmissionContext?
+
+    /// What must not be there twice. Defaults to nothing.
+    public var unique: UniqueRule? {
+        get { options.unique }
+        set { options.unique = newValue }
+    }
 
     public init(featureID: String, params: JSONValue = [:]) {
         self.featureID = featureID

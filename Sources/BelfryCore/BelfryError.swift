@@ -46,6 +46,11 @@ public struct BelfryError: Error, Hashable, Sendable {
     }
 }
 
+extension BelfryError {
+    /// It says that one task has moved on, or stands in the way: who changes many goes on with the others.
+    public var isAboutOneTask: Bool { [.notAllowedNow, .notFound, .conflict].contains(code) }
+}
+
 extension BelfryError: CustomStringConvertible {
     public var description: String {
         guard let fix else { return message }

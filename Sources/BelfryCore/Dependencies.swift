@@ -7,6 +7,8 @@ public struct TaskDependency: Hashable, Sendable {
     public var status: TaskStatus
     /// The task no longer waits for it.
     public var isSatisfied: Bool
+    /// It was cleared: the rest is as it was then. Defaults to false.
+    public var isRemoved = false
 
     public init(id: TaskID, number: Int64, status: TaskStatus, isSatisfied: Bool) {
         self.id = id
@@ -16,10 +18,12 @@ public struct TaskDependency: Hashable, Sendable {
     }
 
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "id": .string(id.rawValue), "number": .int(number), "status": .string(status.rawValue),
             "satisfied": .bool(isSatisfied),
         ]
+        if isRemoved { object["removed"] = true }
+        return .object(object)
     }
 }
 

@@ -58,7 +58,6 @@ extension NewTask {
                     return ids.count == items.count ? ids : nil
                 }
             } ?? []
-        unique = try optional("unique", "an object") { $0 }.map(UniqueRule.init(json:))
         options = try TaskOptions(json: json)
         maxAttempts = try optional("maxAttempts", "a whole number") { $0.int.map { Int(clamping: $0) } }
         onInterrupt = try optional("onInterrupt", "rerun or fail") { $0.string.flatMap(InterruptPolicy.init) }
@@ -86,7 +85,6 @@ extension NewTask {
         if isStashed { object["stashed"] = true }
         object.set("deadline", deadline.map { .string($0.description) })
         if !after.isEmpty { object["after"] = .array(after.map { .string($0.rawValue) }) }
-        object.set("unique", unique.map(\.json))
         for (key, value) in options.json.object ?? [:] { object[key] = value }
         object.set("maxAttempts", maxAttempts.map { .int(Int64($0)) })
         object.set("onInterrupt", onInterrupt.map { .string($0.rawValue) })

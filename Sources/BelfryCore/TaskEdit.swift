@@ -3,7 +3,7 @@
 /// Changes to a pending task. What is nil stays as it is.
 public struct TaskEdit: Hashable, Sendable {
     public var title: String?
-    /// All params, as a submission would have them. A ``UniqueRule`` goes by those of the submission.
+    /// All params, as a submission would have them. They are what a ``UniqueRule`` goes by from then on.
     public var params: JSONValue?
     public var priority: Int?
     public var group: String?
@@ -19,6 +19,7 @@ public struct TaskEdit: Hashable, Sendable {
     /// Attempts from now on. 1…1000.
     public var maxAttempts: Int?
     public var notify: NotifyPolicy?
+    /// All options but the unique rule, which stays.
     public var options: TaskOptions?
     /// Puts the task before all others of its lane and priority, also those that are not due yet.
     public var isFirst = false
@@ -28,7 +29,7 @@ public struct TaskEdit: Hashable, Sendable {
     public var isEmpty: Bool { self == TaskEdit() }
 
     /// The task with these changes; its state is not looked at.
-    func applied(to task: BackgroundTask) -> BackgroundTask {
+    public func applied(to task: BackgroundTask) -> BackgroundTask {
         var task = task
         task.title = title ?? task.title
         task.params = params ?? task.params
@@ -37,7 +38,10 @@ public struct TaskEdit: Hashable, Sendable {
         task.needs = needs ?? task.needs
         task.labels = labels ?? task.labels
         task.notify = notify ?? task.notify
+        let rule = task.options.unique
         task.options = options ?? task.options
+        task.options.unique = rule
+        if params != nil, let rule { task.uniqueKey = rule.key(of: task) }
         if let notBefore { task.notBefore = notBefore }
         if let deadline { task.deadline = deadline }
         if let maxAttempts { task.maxAttempts = task.attempt + maxAttempts }

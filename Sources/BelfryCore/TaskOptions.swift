@@ -11,6 +11,9 @@ public struct TaskOptions: Hashable, Sendable {
     public var onDependencyFailure = DependencyPolicy.fail
     /// The schedule that made the task. Defaults to none.
     public var schedule: String?
+    /// What must not be there twice. It holds for retries and edits too, so it stays with the task.
+    /// Defaults to nothing.
+    public var unique: UniqueRule?
 
     public init() {}
 
@@ -50,6 +53,7 @@ extension TaskOptions {
             object["onDependencyFailure"] = .string(onDependencyFailure.rawValue)
         }
         object.set("schedule", schedule.map { .string($0) })
+        object.set("unique", unique?.json)
         return .object(object)
     }
 
@@ -74,6 +78,7 @@ extension TaskOptions {
             onDependencyFailure = policy
         }
         schedule = json["schedule"]?.string
+        unique = try reader.value("unique").map(UniqueRule.init(json:))
     }
 }
 

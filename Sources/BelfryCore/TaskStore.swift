@@ -35,8 +35,8 @@ public protocol TaskStore: Sendable {
     /// The attempts of a task, oldest first.
     func attempts(of id: TaskID) async throws -> [Attempt]
 
-    /// The tasks that each of `ids` comes after, in the order of the submission. Tasks that come after none
-    /// are left out.
+    /// The tasks that each of `ids` comes after, in the order of the submission, also those that were cleared
+    /// since. Tasks that come after none are left out.
     func dependencies(of ids: [TaskID]) async throws -> [TaskID: [TaskDependency]]
 
     /// Claims due tasks, as many as ``ClaimPlan`` lets start: by priority, then by turn, then in the order of
@@ -76,7 +76,8 @@ public protocol TaskStore: Sendable {
 
     /// Makes a final task pending again, and with it those that failed because it had failed. A deadline that is
     /// over is as far away again as it was from the task's submission.
-    /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself.
+    /// - Throws: ``TaskStoreError/dependency(_:)`` when the task comes after one that has failed itself, also
+    ///   when that one was cleared since; ``TaskStoreError/conflict(_:)`` when its unique rule minds another.
     func retry(
         _ id: TaskID,
         attempts: Int,
@@ -84,7 +85,8 @@ public protocol TaskStore: Sendable {
         at now: Timestamp
     ) async throws -> BackgroundTask
 
-    /// Changes a pending task.
+    /// Changes a pending task. New params give it another unique key.
+    /// - Throws: ``TaskStoreError/conflict(_:)`` when its unique rule minds another then.
     func edit(_ id: TaskID, _ edit: TaskEdit, at now: Timestamp) async throws -> BackgroundTask
 
     /// Puts a pending task aside, or lets it go again.
@@ -98,7 +100,7 @@ public protocol TaskStore: Sendable {
     func rescue(_ rescue: Rescue, at now: Timestamp) async throws -> [BackgroundTask]
 
     /// Removes final tasks that match, those that ended first before others, each with a `task.removed` event. A batch
-    /// goes with its last task.
+    /// goes with its last task. What comes after one of them remembers how it had ended.
     /// - Returns: what was removed, at most `filter.limit`; call again until it is empty.
     func clear(_ filter: ClearFilter, at now: Timestamp) async throws -> [TaskSummary]
 
@@ -165,6 +167,8 @@ public struct AddedTask: Sendable, Hashable {
     public var task: BackgroundTask
     /// False when the submission was a repeat and the task was there already.
     public var isNew: Bool
+    /// Those whose place it takes and that still run: they were asked to stop. Defaults to none.
+    public var stopping: [TaskID] = []
 
     public init(task: BackgroundTask, isNew: Bool) {
         self.task = task

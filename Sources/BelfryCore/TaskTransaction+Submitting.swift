@@ -30,7 +30,10 @@ extension TaskTransaction {
                 // What this submission replaced may be what another of its tasks is answered with.
                 return AddedTask(task: plan.replaced.isEmpty ? task : try found(task.id), isNew: false)
             case .repeated(let id): return AddedTask(task: try added[id] ?? found(id), isNew: false)
-            case .new: return AddedTask(task: try added[accepted.id] ?? found(accepted.id), isNew: true)
+            case .new:
+                var answer = AddedTask(task: try added[accepted.id] ?? found(accepted.id), isNew: true)
+                answer.stopping = plan.replacedBy[accepted.id] ?? []
+                return answer
             }
         }
     }
@@ -142,7 +145,7 @@ extension TaskTransaction {
             switch rule.onConflict {
             case .keep: return .stored(same)
             case .reject: throw Self.rejection(number: same.number, id: same.id)
-            case .replace: for same in there where !same.status.isFinal { plan.replaced[same.id] = same }
+            case .replace: for same in there where !same.status.isFinal { plan.replace(same, by: accepted) }
             }
         }
         if let earlier = plan.uniqueKeys[key], rule.statuses.contains(.pending) {
@@ -152,6 +155,21 @@ extension TaskTransaction {
         plan.uniqueKeys[key] = accepted.id
         plan.entries.append(.new(uniqueKey: key))
         return nil
+    }
+
+    /// Another task that does the same, where the rule of `task` minds it.
+    func sameAs(_ task: BackgroundTask, at now: Timestamp) throws -> BackgroundTask? {
+        guard let key = task.uniqueKey else { return nil }
+        let rule = task.options.unique ?? UniqueRule()
+        return try stored(uniqueKey: key, in: rule.statuses).first {
+            $0.id != task.id && rule.covers($0, at: now)
+        }
+    }
+
+    /// - Throws: ``TaskStoreError/conflict(_:)`` that names the other.
+    func requireAlone(_ task: BackgroundTask, at now: Timestamp) throws {
+        guard let same = try sameAs(task, at: now) else { return }
+        throw Self.rejection(number: same.number, id: same.id)
     }
 
     private func dependency(
@@ -185,7 +203,7 @@ extension TaskTransaction {
     }
 
     private static func rejection(number: Int64?, id: TaskID) -> TaskStoreError {
-        .conflict("There is one already that does the same: task \(number.map { "#\($0), " } ?? "")\(id).")
+        .conflict("There is one already that does the same: \(number.map { "#\($0)" } ?? "task \(id)").")
     }
 }
 
@@ -213,10 +231,17 @@ private struct SubmissionPlan {
     var dependencies: [TaskID: BackgroundTask] = [:]
     /// Stored tasks that are cancelled because new ones take their place.
     var replaced: [TaskID: BackgroundTask] = [:]
+    /// Those of ``replaced`` that run, by the first new task that takes their place.
+    var replacedBy: [TaskID: [TaskID]] = [:]
     /// New tasks whose dependency has ended, badly, since the plan was made.
     var broken: [(id: TaskID, earlier: BackgroundTask)] = []
     /// What submissions that made no task are answered with: who comes after one of them comes after that.
     private var aliases: [TaskID: TaskID] = [:]
+
+    mutating func replace(_ task: BackgroundTask, by accepted: AcceptedTask) {
+        guard replaced.updateValue(task, forKey: task.id) == nil, task.status == .processing else { return }
+        replacedBy[accepted.id, default: []].append(task.id)
+    }
 
     mutating func answer(_ accepted: AcceptedTask, _ entry: Entry) {
         entries.append(entry)

@@ -33,10 +33,11 @@ public protocol TaskTransaction: AnyObject {
     func rewrite(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) throws
     func setContext(_ context: SubmissionContext, of task: BackgroundTask) throws
 
+    /// Also those that were cleared since, as they had ended.
     func dependencies(of task: BackgroundTask) throws -> [TaskDependency]
     /// The tasks that come after `task` and whose edge is not satisfied.
     func dependants(of task: BackgroundTask) throws -> [BackgroundTask]
-    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) throws
+    func setSatisfied(_ dependant: BackgroundTask, dependency number: Int64) throws
 
     /// Makes those claimable whose `notBefore` has come.
     func wakeDue(at now: Timestamp) throws
@@ -95,7 +96,7 @@ extension TaskTransaction {
                 switch dependant.options.onDependencyFailure.verdict(on: task.status) {
                 case .wait: break
                 case .go:
-                    try setSatisfied(dependant, task)
+                    try setSatisfied(dependant, dependency: task.number)
                     _ = try applyAlone(.dependencyDone, to: dependant, at: now)
                 case .fail:
                     ended.append(try applyAlone(.dependencyFailed(.dependency(task)), to: dependant, at: now))
@@ -112,9 +113,11 @@ extension TaskTransaction {
         let edges = try openEdges(of: task)
         if task.status.isFinal, let broken = edges.first(where: { $0.verdict == .fail })?.dependency {
             throw TaskStoreError.dependency(
-                "#\(task.number) comes after #\(broken.number), which \(broken.status.past). Retry that one."
+                "#\(task.number) comes after #\(broken.number), which \(broken.status.past)"
+                    + (broken.isRemoved ? " and is cleared since. Submit both anew." : ". Retry that one.")
             )
         }
+        if task.status.isFinal { try requireAlone(task, at: now) }
         let retried = try reopen(task, edges, at: now) { .retry(attempts: attempts, holds: $0) }
         if let context { try setContext(context, of: retried) }
         try reviveDependants(of: retried, at: now)
@@ -128,7 +131,9 @@ extension TaskTransaction {
             for dependant in try dependants(of: task)
             where dependant.status == .failed && dependant.error?.code == TaskFailure.dependencyCode {
                 let edges = try openEdges(of: dependant)
-                guard !edges.contains(where: { $0.verdict == .fail }) else { continue }
+                guard !edges.contains(where: { $0.verdict == .fail }),
+                    try sameAs(dependant, at: now) == nil
+                else { continue }
                 revived.append(try reopen(dependant, edges, at: now) { .comeBack(holds: $0) })
             }
         }
@@ -152,7 +157,7 @@ extension TaskTransaction {
     ) throws -> BackgroundTask {
         let reopened = try applyAlone(action(edges.count { $0.verdict == .wait }), to: task, at: now)
         for edge in edges where edge.verdict == .go {
-            try setSatisfied(reopened, try found(edge.dependency.id))
+            try setSatisfied(reopened, dependency: edge.dependency.number)
         }
         return reopened
     }
@@ -182,6 +187,7 @@ extension TaskTransaction {
             place = try turn(of: changed)
         }
         let transition = try transition(.edit(edit, turn: place), of: task, at: now)
+        if changed.uniqueKey != task.uniqueKey { try requireAlone(changed, at: now) }
         try rewrite(transition, of: task, at: now)
         return transition.task
     }

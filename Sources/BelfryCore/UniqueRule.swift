@@ -2,7 +2,8 @@
 
 /// Says that a task is not to be accepted beside another that does the same.
 ///
-/// Two tasks do the same when feature, user and the chosen params are equal. Within one submission the later
+/// Two tasks do the same when feature, user and the chosen params are equal. The rule stays with its task: a
+/// retry or an edit that would put it beside another is refused, whatever ``onConflict`` says. Within one submission the later
 /// of two is kept or rejected; what comes after one that was kept comes after the task that is there.
 public struct UniqueRule: Hashable, Sendable {
     public enum Conflict: String, Sendable, CaseIterable {
@@ -27,16 +28,21 @@ public struct UniqueRule: Hashable, Sendable {
     public init() {}
 
     /// The key under which stores look for the same: a 128-bit FNV-1a digest of what must be equal.
-    public func key(of new: NewTask) -> String {
+    public func key(of new: NewTask) -> String { key(new.featureID, new.userID, new.params) }
+
+    /// The key of a task as it is now.
+    public func key(of task: BackgroundTask) -> String { key(task.featureID, task.userID, task.params) }
+
+    private func key(_ featureID: String, _ userID: String, _ all: JSONValue) -> String {
         var digest = Digest()
-        digest.add(Array(new.featureID.utf8))
-        digest.add(Array(new.userID.utf8))
+        digest.add(Array(featureID.utf8))
+        digest.add(Array(userID.utf8))
         let chosen = params.map { names -> JSONValue in
             var object = JSONObject()
-            for name in names.sorted() { object.set(name, new.params[name]) }
+            for name in names.sorted() { object.set(name, all[name]) }
             return .object(object)
         }
-        digest.add((chosen ?? new.params).canonical.encoded)
+        digest.add((chosen ?? all).canonical.encoded)
         return digest.text
     }
 

@@ -26,19 +26,23 @@ enum DependencyRow {
     static func fetchAll(_ db: Database, of id: TaskID) throws -> [TaskDependency] {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT earlier.id, earlier.number, earlier.status, edge.satisfied
+                SELECT COALESCE(earlier.id, edge.removed_id), edge.depends_on,
+                    COALESCE(earlier.status, edge.removed_status), edge.satisfied, earlier.id IS NULL
                 FROM tasks AS task JOIN dependencies AS edge ON edge.task_number = task.number
-                    JOIN tasks AS earlier ON earlier.number = edge.depends_on
-                WHERE task.id = ? ORDER BY edge.place, edge.depends_on
+                    LEFT JOIN tasks AS earlier ON earlier.number = edge.depends_on
+                WHERE task.id = ? AND (earlier.id IS NOT NULL OR edge.removed_id IS NOT NULL)
+                ORDER BY edge.place, edge.depends_on
                 """
         )
         return try Row.fetchAll(statement, arguments: [id.rawValue]).map { row in
-            TaskDependency(
+            var dependency = TaskDependency(
                 id: TaskID(stored: row[0]),
                 number: row[1],
                 status: TaskStatus(rawValue: row[2]) ?? .failed,
                 isSatisfied: row[3]
             )
+            dependency.isRemoved = row[4]
+            return dependency
         }
     }
 }

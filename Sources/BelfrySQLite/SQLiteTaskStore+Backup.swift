@@ -55,6 +55,8 @@ extension SQLiteTaskStore {
         let part = path + ".restoring"
         for file in [part, part + "-wal", part + "-shm"] { unlink(file) }
         try copyFile(copy, to: part)
+        // A store that was kept, or copied by hand, may have its newest changes in a log beside it.
+        if access(copy + "-wal", F_OK) == 0 { try copyFile(copy + "-wal", to: part + "-wal") }
         do { try prepare(part, ids: ids) } catch {
             for file in [part, part + "-wal", part + "-shm"] { unlink(file) }
             throw error is BelfryError ? error : unsound(copy, "\(error)")
@@ -95,7 +97,16 @@ extension SQLiteTaskStore {
                 )
             }
         }
+        // So that the one file is all of it. One that is damaged stays as it is, with its log beside it.
+        if access(kept + "-wal", F_OK) == 0 { try? foldLog(into: kept) }
         return kept
+    }
+
+    private static func foldLog(into path: String) throws {
+        let queue = try DatabaseQueue(path: path)
+        // The last connection that closes takes the empty log away.
+        try queue.inDatabase { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        try queue.close()
     }
 
     private static func copyFile(_ source: String, to target: String) throws {

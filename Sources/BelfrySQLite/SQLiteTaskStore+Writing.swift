@@ -168,7 +168,9 @@ extension SQLiteTaskStore {
     public func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) async throws {
         try await writer.write { store in
             let there = try store.schedule(schedule.name)
-            guard there?.revision == revision else { throw ScheduleConflict.error(schedule.name, there) }
+            guard ScheduleConflict.allows(schedule, replacing: revision, there) else {
+                throw ScheduleConflict.error(schedule.name, there)
+            }
             try store.save(schedule)
         }
     }

@@ -6,11 +6,11 @@ import GRDB
 enum Schema {
     /// The number of the newest migration, kept in `PRAGMA user_version` so that an older program
     /// knows at one look that it must keep its hands off.
-    static let version = 2
+    static let version = 3
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        for (index, sql) in [first, second].enumerated() {
+        for (index, sql) in [first, second, third].enumerated() {
             migrator.registerMigration("\(index + 1)") { db in
                 try db.execute(sql: sql)
                 try db.execute(sql: "PRAGMA user_version = \(index + 1)")
@@ -112,5 +112,13 @@ enum Schema {
         CREATE INDEX tasks_by_feature ON tasks (feature, status, number) WHERE finished_at IS NOT NULL;
         CREATE INDEX tasks_by_end ON tasks (finished_at, number) WHERE finished_at IS NOT NULL;
         CREATE INDEX dependencies_by_target ON dependencies (depends_on) WHERE satisfied = 0;
+        """
+
+    /// What became of a dependency that was cleared: a retry of what came after it goes by that.
+    private static let third = """
+        ALTER TABLE dependencies ADD COLUMN removed_id TEXT;
+        ALTER TABLE dependencies ADD COLUMN removed_status TEXT;
+        DROP INDEX dependencies_by_target;
+        CREATE INDEX dependencies_by_target ON dependencies (depends_on, satisfied, task_number);
         """
 }

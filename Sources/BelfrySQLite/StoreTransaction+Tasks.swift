@@ -185,10 +185,10 @@ extension StoreTransaction: TaskTransaction {
         }
     }
 
-    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) throws {
+    func setSatisfied(_ dependant: BackgroundTask, dependency number: Int64) throws {
         try db.cachedStatement(
             sql: "UPDATE dependencies SET satisfied = 1 WHERE task_number = ? AND depends_on = ?"
-        ).execute(arguments: [dependant.number, dependency.number])
+        ).execute(arguments: [dependant.number, number])
     }
 
     func wakeDue(at now: Timestamp) throws {

@@ -162,9 +162,10 @@ final class StoreTransaction {
                 task.number
             ])
         }
-        // What came after it is final too, or runs whatever became of it: there is nothing left to wait for.
-        try db.cachedStatement(sql: "DELETE FROM dependencies WHERE depends_on = ? AND satisfied = 0")
-            .execute(arguments: [task.number])
+        // What came after it goes by how it ended, should someone retry that.
+        try db.cachedStatement(
+            sql: "UPDATE dependencies SET removed_id = ?, removed_status = ? WHERE depends_on = ?"
+        ).execute(arguments: [task.id.rawValue, task.status.rawValue, task.number])
         try db.cachedStatement(sql: "DELETE FROM tasks WHERE number = ?").execute(arguments: [task.number])
         counters.statuses[task.status, default: 0] -= 1
         try write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)

@@ -224,7 +224,7 @@ enum TaskRow {
             sql: """
                 UPDATE tasks SET title = ?, params = ?, notify = ?, labels = ?, priority = ?, task_group = ?,
                     needs = ?, lane = ?, turn = ?, not_before = ?, deadline = ?, ready = ?, max_attempts = ?,
-                    options = ?, revision = ?, updated_at = ?
+                    options = ?, unique_key = ?, revision = ?, updated_at = ?
                 WHERE number = ?
                 """
         )
@@ -233,7 +233,7 @@ enum TaskRow {
             text(of: task.labels), task.priority, task.group, task.needs.text,
             task.lane.description, task.turn, task.notBefore?.milliseconds, task.deadline?.milliseconds,
             isReady(task, at: now), task.maxAttempts, task.options.isDefault ? nil : task.options.json.text,
-            task.revision, task.updatedAt.milliseconds, task.number,
+            task.uniqueKey?.free, task.revision, task.updatedAt.milliseconds, task.number,
         ])
     }
 }

@@ -9,6 +9,11 @@ struct GroupRoutes {
     func add(to router: Router<HubContext>) {
         router.get("/v1/groups") { _, _ in Response(json: ["groups": try await backend.groups()]) }
         router.patch("/v1/groups/:name") { request, context in try await change(request, context) }
+        router.delete("/v1/groups/:name") { _, context in
+            let name = try context.name("name")
+            try await backend.removeGroup(name)
+            return Response(json: ["removed": .string(name)])
+        }
     }
 
     /// `{"slots":2,"state":"paused"}`; `"slots":null` takes the limit away. The group `*` is all of them.

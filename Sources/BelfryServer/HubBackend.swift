@@ -25,9 +25,10 @@ public protocol HubBackend: TaskControl {
     func edit(_ id: TaskID, _ edit: TaskEdit, context: SubmissionContext?) async throws -> BackgroundTask
     func setStashed(_ isStashed: Bool, _ id: TaskID) async throws -> BackgroundTask
     func moveToFront(_ id: TaskID) async throws -> BackgroundTask
-    /// The groups that were set or have running tasks.
+    /// The groups that were set or have tasks that wait or run.
     func groups() async throws -> JSONValue
     func setGroup(_ name: String, slots: Int??, state: TaskGroup.State?) async throws -> TaskGroup
+    func removeGroup(_ name: String) async throws
 
     func schedules() async throws -> [Schedule]
     func schedule(_ name: String) async throws -> Schedule

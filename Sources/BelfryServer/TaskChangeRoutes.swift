@@ -93,7 +93,7 @@ struct TaskChangeRoutes {
             do {
                 _ = try await change(id)
                 count += 1
-            } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {}
+            } catch let error as BelfryError where error.isAboutOneTask {}
         }
         return count
     }
@@ -109,8 +109,9 @@ enum BulkFilter {
     }
 
     private static func check(_ json: JSONValue, _ keys: [String]) throws {
-        for key in (json.object ?? [:]).keys where !keys.contains(key) {
-            throw refusal(key, "A filter has no '\(key)'; there are: \(keys.joined(separator: ", ")).")
+        do { _ = try JSONReader(json, what: "filter").members(among: keys) } catch var error as BelfryError {
+            error.pointer = "/filter\(error.pointer ?? "")"
+            throw error
         }
     }
 

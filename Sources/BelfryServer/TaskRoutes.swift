@@ -101,6 +101,9 @@ struct TaskRoutes {
 
     // MARK: Reading
 
+    /// What lists show instead of `pending`.
+    private static let shown = ["stashed", "retrying", "waiting", "held"]
+
     private func list(_ request: Request) async throws -> Response {
         var query = TaskQuery()
         for word in (request.query("status") ?? "").split(separator: ",") {
@@ -109,7 +112,8 @@ struct TaskRoutes {
                 throw BelfryError(
                     .invalidRequest,
                     "There is no status '\(word)'.",
-                    fix: "Use one of: \(all)."
+                    fix: Self.shown.contains(String(word))
+                        ? "A task that is \(word) is pending: use --status pending." : "Use one of: \(all)."
                 )
             }
             query.statuses.insert(status)

@@ -38,10 +38,15 @@ extension BackgroundTaskService {
         new.after = try await store.dependencies(of: [task.id])[task.id]?.map(\.id) ?? []
         let accepted = try accept(new, batch: nil, at: clocks.wall.now, stayingIn: task.group)
         if edit.params != nil { edit.params = accepted.new.params }
+        if edit.labels != nil { edit.labels = accepted.new.labels }
         if edit.maxAttempts != nil { edit.options = accepted.new.options }
         if let time = accepted.new.notBefore { edit.notBefore = .some(time) }
         if let time = accepted.new.deadline { edit.deadline = .some(time) }
         (edit.delay, edit.timeout) = (nil, nil)
+        if edit.notBefore != nil || edit.deadline != nil {
+            let edited = edit.applied(to: task)
+            try Self.checkTimes(from: edited.notBefore, to: edited.deadline)
+        }
         return edit
     }
 
@@ -94,6 +99,34 @@ extension BackgroundTaskService {
         try await translated { try await worker.groups.set(group) }
         worker.wake()
         return group
+    }
+
+    /// Forgets what was set about a group.
+    ///
+    /// - Throws: ``BelfryError`` `not_allowed_now` while tasks wait or run in it, `not_found`.
+    public func removeGroup(_ name: String) async throws {
+        let names = try await groupNames()
+        guard names.contains(name) else {
+            throw BelfryError(.notFound, "There is no group '\(name)'.", fix: "See: belfry group list")
+        }
+        guard try await !busyGroups().contains(name) else {
+            throw BelfryError(
+                .notAllowedNow,
+                "The group '\(name)' has tasks that wait or run.",
+                fix: "Let them end, cancel them, or move them: belfry edit TASK --group NAME"
+            )
+        }
+        try await translated { try await worker.groups.set(TaskGroup(name: name)) }
+        worker.wake()
+    }
+
+    /// The groups that were set or have tasks that wait or run, and the standard one.
+    public func groupNames() async throws -> Set<String> {
+        try await busyGroups().union(groups.map(\.name)).union([TaskGroup.standard])
+    }
+
+    private func busyGroups() async throws -> Set<String> {
+        try await translated { Set(try await store.pendingWork().lanes.map(\.group)).union(usedSlots.keys) }
     }
 
     /// How many slots each group uses now.

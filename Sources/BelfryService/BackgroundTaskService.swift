@@ -104,7 +104,7 @@ public final class BackgroundTaskService: TaskControl {
             isTimed: new.contains { $0.notBefore != nil || $0.deadline != nil }
         )
         // What a unique rule replaced may still run.
-        if new.contains(where: { $0.uniqueKey != nil }) { worker.stopCancelled() }
+        for id in added.lazy.flatMap(\.stopping) { worker.cancel(id) }
     }
 
     /// Checks a submission and fills in what the client left open.
@@ -117,13 +117,15 @@ public final class BackgroundTaskService: TaskControl {
         let feature = try features.feature(new.featureID)
         if new.group != group { try checkIntake(of: new.group) }
         var new = try completed(new, feature.descriptor, at: now)
-        if new.params.hasTaskReference {
+        if new.params.hasTaskReference || !new.after.isEmpty {
             try TaskReferences.check(new.params, dependencies: new.after.count)
         }
         do { new.params = try feature.accept(new.params, from: new.context) } catch var error as BelfryError {
             error.pointer = error.pointer.map { "/params\($0)" }
             throw error
         }
+        new.labels = new.labels.enumerated().filter { !new.labels.prefix($0.offset).contains($0.element) }
+            .map(\.element)
         new.title = TaskTitle.make(for: new)
         new.batchID = batch?.id ?? new.batchID
         return AcceptedTask(id: new.id ?? ids.taskID(at: now), new: new, flow: fairness.flow(of: new))
@@ -190,7 +192,19 @@ public final class BackgroundTaskService: TaskControl {
                 pointer: "/deadline"
             )
         }
+        try Self.checkTimes(from: new.notBefore, to: new.deadline)
         return new
+    }
+
+    /// - Throws: ``BelfryError`` `invalid_request` when the deadline comes before the task may start.
+    static func checkTimes(from start: Timestamp?, to deadline: Timestamp?) throws {
+        guard let start, let deadline, deadline <= start else { return }
+        throw BelfryError(
+            .invalidRequest,
+            "The deadline \(deadline) comes before the task may start, at \(start).",
+            fix: "Give a later deadline (--within, --deadline) or an earlier start (--delay, --at).",
+            pointer: "/deadline"
+        )
     }
 
     // MARK: Reading
@@ -257,6 +271,7 @@ public final class BackgroundTaskService: TaskControl {
     @discardableResult
     public func retry(_ id: TaskID, context: SubmissionContext?) async throws -> BackgroundTask {
         guard let task = try await store.task(id) else { throw Self.notFound(id) }
+        if task.status.isFinal { try checkIntake(of: task.group) }
         let policy = task.options.retry ?? features[task.featureID]?.descriptor.retry ?? .never
         let budget = policy.maxAttempts
         let retried = try await translated {
@@ -290,7 +305,7 @@ public final class BackgroundTaskService: TaskControl {
             do {
                 _ = try await work(task.id)
                 count += 1
-            } catch let error as BelfryError where error.code == .notAllowedNow || error.code == .notFound {}
+            } catch let error as BelfryError where error.isAboutOneTask {}
         }
         return count
     }
@@ -325,16 +340,22 @@ public final class BackgroundTaskService: TaskControl {
         BelfryError(.notFound, "There is no task \(id).", fix: "See: belfry list")
     }
 
+    /// What people call a task: its number, where it can be had.
+    private func name(of id: TaskID) async -> String {
+        guard let task = try? await store.task(id) else { return "The task \(id)" }
+        return "#\(task.number)"
+    }
+
     /// The store's refusals in the words of people.
     func translated<Value>(_ work: () async throws -> Value) async throws -> Value {
         do { return try await work() } catch let error as TaskStoreError {
             switch error {
             case .notFound(let id): throw Self.notFound(id)
-            case .leaseLost(let id): throw BelfryError(.conflict, "The task \(id) has moved on.")
+            case .leaseLost(let id): throw BelfryError(.conflict, "\(await name(of: id)) has moved on.")
             case .refused(let id, let refusal):
                 throw BelfryError(
                     .notAllowedNow,
-                    "The task \(id) is \(refusal.status.rawValue): \(refusal.reason)."
+                    "\(await name(of: id)) is \(refusal.status.rawValue): \(refusal.reason)."
                 )
             case .conflict(let reason): throw BelfryError(.conflict, reason)
             case .dependency(let reason): throw BelfryError(.notAllowedNow, reason, pointer: "/after")

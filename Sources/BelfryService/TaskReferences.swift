@@ -12,6 +12,7 @@ enum TaskReferences {
     ///
     /// - Throws: ``BelfryError`` `invalid_params` when a reference is misspelt or speaks of no task.
     static func check(_ params: JSONValue, dependencies: Int) throws {
+        if dependencies > 0 { try checkSpelling(params) }
         _ = try replaced(params) { place, path in
             guard (1...max(1, dependencies)).contains(place), dependencies > 0 else {
                 throw error(
@@ -33,12 +34,13 @@ enum TaskReferences {
 
     /// The params with every reference replaced.
     ///
+    /// - Parameter tasks: what the task comes after, in order; nil for one that was cleared.
     /// - Throws: ``TaskFailure`` `bad_reference` when a task does not have what is asked for.
-    static func resolved(_ params: JSONValue, from tasks: [BackgroundTask]) throws -> JSONValue {
+    static func resolved(_ params: JSONValue, from tasks: [BackgroundTask?]) throws -> JSONValue {
         let resolved = try replaced(params) { place, path in
-            guard tasks.indices.contains(place - 1), let value = value(path, of: tasks[place - 1]) else {
-                let number =
-                    tasks.indices.contains(place - 1) ? "#\(tasks[place - 1].number)" : "task \(place)"
+            let earlier = tasks.indices.contains(place - 1) ? tasks[place - 1] : nil
+            guard let value = earlier.flatMap({ value(path, of: $0) }) else {
+                let number = earlier.map { "#\($0.number)" } ?? "task \(place)"
                 throw TaskFailure(
                     "bad_reference",
                     "\(number) has no '\(path.joined(separator: "."))' to take over.",
@@ -64,10 +66,36 @@ enum TaskReferences {
         case "result":
             switch path.dropFirst().first {
             case "path", "paths": path.count == 2
-            case "value": true
+            case "value": !path.contains("")
             default: false
             }
         default: false
+        }
+    }
+
+    /// What is nearly a reference, such as `${tasks.id}`, would be handed on as text.
+    ///
+    /// - Throws: ``BelfryError`` `invalid_params`.
+    private static func checkSpelling(_ params: JSONValue) throws {
+        _ = try strings(params) { text in
+            for part in text.split(separator: "${", omittingEmptySubsequences: false).dropFirst() {
+                guard let end = part.firstIndex(of: "}"), let dot = part[..<end].firstIndex(of: ".") else {
+                    continue
+                }
+                let word = part[..<dot].filter { !("0"..."9").contains($0) }
+                let path = part[part.index(after: dot)..<end].split(
+                    separator: ".",
+                    omittingEmptySubsequences: false
+                )
+                guard word != "task", isKnown(path.map(String.init)),
+                    NameSuggestion.closest(to: String(word), among: ["task"]) != nil
+                else { continue }
+                throw error(
+                    "'${\(part[...end])' is nearly a reference to the task before",
+                    "Write ${task.\(path.joined(separator: "."))}."
+                )
+            }
+            return .string(text)
         }
     }
 
@@ -92,12 +120,27 @@ enum TaskReferences {
     private static func replaced(_ params: JSONValue, _ value: (Int, [String]) throws -> JSONValue) throws
         -> JSONValue
     {
+        try strings(params) { try replaced($0, value) }
+    }
+
+    /// The params with each string changed. An error of `change` gets a pointer to its string.
+    private static func strings(_ params: JSONValue, _ change: (String) throws -> JSONValue) throws
+        -> JSONValue
+    {
+        func at(_ key: String, _ member: JSONValue) throws -> JSONValue {
+            do { return try strings(member, change) } catch var error as BelfryError {
+                let token = key.replacing("~", with: "~0").replacing("/", with: "~1")
+                let inner = error.pointer?.dropFirst("/params".count) ?? ""
+                error.pointer = "/params/\(token)\(inner)"
+                throw error
+            }
+        }
         switch params {
-        case .string(let text): return try replaced(text, value)
-        case .array(let items): return .array(try items.map { try replaced($0, value) })
+        case .string(let text): return try change(text)
+        case .array(let items): return .array(try items.enumerated().map { try at(String($0), $1) })
         case .object(let members):
             var object = JSONObject(minimumCapacity: members.count)
-            for (key, member) in members { object[key] = try replaced(member, value) }
+            for (key, member) in members { object[key] = try at(key, member) }
             return .object(object)
         default: return params
         }

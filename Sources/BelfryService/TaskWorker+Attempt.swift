@@ -53,9 +53,10 @@ extension TaskWorker {
     private func params(of claimed: ClaimedTask, for feature: any Feature) async throws -> JSONValue {
         let task = claimed.task
         guard task.params.hasTaskReference else { return task.params }
-        var earlier: [BackgroundTask] = []
+        // One that was cleared keeps its place, so that the others are still the first, the second and so on.
+        var earlier: [BackgroundTask?] = []
         for dependency in try await store.dependencies(of: [task.id])[task.id] ?? [] {
-            if let task = try await store.task(dependency.id) { earlier.append(task) }
+            earlier.append(try await store.task(dependency.id))
         }
         // Relative paths that hold a reference could not be resolved before.
         return try feature.accept(

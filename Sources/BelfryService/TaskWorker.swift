@@ -120,16 +120,6 @@ public final class TaskWorker: Service {
         state.withLock { $0.running[id]?.stop }?.stop(.cancelled)
     }
 
-    /// Stops the attempts whose tasks were cancelled by a change to others, such as a unique rule.
-    func stopCancelled() {
-        guard state.withLock({ !$0.running.isEmpty }) else { return }
-        timers.yield {
-            for id in self.state.withLock({ Array($0.running.keys) }) {
-                if let task = try? await self.store.task(id), task.isCancelRequested { self.cancel(id) }
-            }
-        }
-    }
-
     /// Works until shutdown; then lets attempts end for a while and gives back the rest.
     public func run() async throws {
         try await groups.load()

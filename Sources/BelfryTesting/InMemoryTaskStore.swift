@@ -115,7 +115,9 @@ extension InMemoryTaskStore {
     public func saveSchedule(_ schedule: Schedule, replacing revision: Int64?) throws {
         try change { state in
             let there = state.schedules[schedule.name]
-            guard there?.revision == revision else { throw ScheduleConflict.error(schedule.name, there) }
+            guard ScheduleConflict.allows(schedule, replacing: revision, there) else {
+                throw ScheduleConflict.error(schedule.name, there)
+            }
             state.schedules[schedule.name] = schedule
         }
     }

@@ -46,6 +46,8 @@ final class MemoryState {
     private struct Edge {
         var number: Int64
         var isSatisfied: Bool
+        /// The task as it was when it was cleared.
+        var removed: BackgroundTask?
     }
 
     init(epoch: String) { self.epoch = epoch }
@@ -189,7 +191,10 @@ final class MemoryState {
             followers[edge.number]?.removeAll { $0 == task.number }
         }
         for follower in followers.removeValue(forKey: task.number) ?? [] {
-            edges[follower]?.removeAll { $0.number == task.number && !$0.isSatisfied }
+            guard let index = edges[follower]?.firstIndex(where: { $0.number == task.number }) else {
+                continue
+            }
+            edges[follower]?[index].removed = task
         }
         write([TaskEvent.Draft(.removed, task: TaskSummary(task))], at: now)
         guard let batchID = task.batchID, !tasks.values.contains(where: { $0.batchID == batchID }) else {
@@ -271,14 +276,25 @@ extension MemoryState: TaskTransaction {
 
     func rewrite(_ transition: Transition, of before: BackgroundTask, at now: Timestamp) {
         write(transition, of: before, at: now)
+        guard transition.task.uniqueKey != before.uniqueKey else { return }
+        if let key = before.uniqueKey { uniqueKeys[key]?.removeAll { $0 == before.number } }
+        guard let key = transition.task.uniqueKey else { return }
+        uniqueKeys[key] = ((uniqueKeys[key] ?? []) + [before.number]).sorted()
     }
 
     func setContext(_ context: SubmissionContext, of task: BackgroundTask) { contexts[task.number] = context }
 
     func dependencies(of task: BackgroundTask) -> [TaskDependency] {
         (edges[task.number] ?? []).compactMap { edge in
-            tasks[edge.number].map {
-                TaskDependency(id: $0.id, number: $0.number, status: $0.status, isSatisfied: edge.isSatisfied)
+            (tasks[edge.number] ?? edge.removed).map { earlier in
+                var dependency = TaskDependency(
+                    id: earlier.id,
+                    number: earlier.number,
+                    status: earlier.status,
+                    isSatisfied: edge.isSatisfied
+                )
+                dependency.isRemoved = edge.removed != nil
+                return dependency
             }
         }
     }
@@ -289,8 +305,8 @@ extension MemoryState: TaskTransaction {
         }.sorted().compactMap { tasks[$0] }
     }
 
-    func setSatisfied(_ dependant: BackgroundTask, _ dependency: BackgroundTask) {
-        guard let index = edges[dependant.number]?.firstIndex(where: { $0.number == dependency.number })
+    func setSatisfied(_ dependant: BackgroundTask, dependency number: Int64) {
+        guard let index = edges[dependant.number]?.firstIndex(where: { $0.number == number })
         else {
             return
         }
@@ -359,17 +375,6 @@ extension MemoryState {
 
     func task(_ id: TaskID) -> BackgroundTask? { numbers[id].flatMap { tasks[$0] } }
 
-    func page(_ query: TaskQuery) -> TaskPage {
-        let limit = min(max(query.limit, 1), 1000)
-        let matching = tasks.values.filter(query.matches).sorted { $0.number > $1.number }
-        let page = Array(matching.prefix(limit))
-        return TaskPage(
-            tasks: page,
-            nextBefore: matching.count > limit ? page.last?.number : nil,
-            asOf: cursor
-        )
-    }
-
     func events(after position: Int64, limit: Int) -> EventPage {
         let start = min(max(position, pruned), cursor.position)
         return EventPage(
@@ -378,16 +383,5 @@ extension MemoryState {
             oldest: pruned + 1,
             newest: cursor.position
         )
-    }
-}
-
-extension TaskQuery {
-    fileprivate func matches(_ task: BackgroundTask) -> Bool {
-        (statuses.isEmpty || statuses.contains(task.status))
-            && featureID.map { $0 == task.featureID } ?? true
-            && batchID.map { $0 == task.batchID } ?? true
-            && label.map { task.labels.contains($0) } ?? true
-            && activeSince.map { !task.status.isFinal || task.updatedAt >= $0 } ?? true
-            && beforeNumber.map { task.number < $0 } ?? true
     }
 }

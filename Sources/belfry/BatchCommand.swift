@@ -54,6 +54,7 @@ struct BatchCommand: ParsableCommand {
     func run() throws {
         let session = Session()
         let context = try session.context(withEnvironment: feature == "shell").json
+        try GroupNote.tell(of: settings.group, session)
         var shared = try settings.members()
         for (key, value) in try rules.members() { shared[key] = value }
         shared.set("origin", origin.map { .string($0) })

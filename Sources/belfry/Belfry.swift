@@ -39,8 +39,12 @@ enum Main {
             if let plain = PlainSubmission(typed) { return try AddCommand.add(plain) }
             let words = Terminator.spelledOut(typed)
             if let hint = Synonyms.hint(for: words.first) { throw ValidationError(hint) }
+            try Chain.check(words)
             var command = try Belfry.parseAsRoot(words)
-            try command.run()
+            do { try command.run() } catch let error as ValidationError {
+                Output.flush()
+                Usage.exit(with: error, type(of: command))
+            }
             Output.flush()
         } catch let error as BelfryError {
             Output.flush()
@@ -85,6 +89,25 @@ enum Terminator {
         var words = words
         words[dashes] = option
         return words
+    }
+}
+
+/// A `--then` that nothing follows: the parser takes it for none at all.
+enum Chain {
+    static func check(_ words: [String]) throws {
+        guard words.last == "--then", ["run", "add"].contains(words.first) else { return }
+        // After `--` every word is the command's, up to the next link of the chain at most.
+        if let command = words.firstIndex(of: "--command"), !words[..<command].contains("--then") { return }
+        throw ValidationError("--then wants a feature with its parameters, or -- COMMAND ARG…, after it.")
+    }
+}
+
+/// What is found wrong after the parser is done: told with the usage of the command, as the parser does.
+enum Usage {
+    static func exit(with error: ValidationError, _ command: any ParsableCommand.Type) -> Never {
+        Output.note("Error: \(error.message)")
+        Output.note(Belfry.usageString(for: command))
+        Glibc.exit(64)
     }
 }
 

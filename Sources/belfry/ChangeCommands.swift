@@ -178,12 +178,17 @@ enum Change {
         Output.line(isDryRun ? "\(count) would be \(done)" : "\(count) \(done)")
     }
 
-    /// Does one thing to each named task; one that cannot be changed does not stop the others.
+    /// Changes each named task and says what was done.
     static func each(_ tasks: [String], _ change: (Session, String) throws -> String) throws {
+        try each(tasks) { Output.line("#\($1) \(try change($0, $1))") }
+    }
+
+    /// Does one thing with each named task; one that cannot be had does not stop the others.
+    static func each(_ tasks: [String], _ work: (Session, String) throws -> Void) throws {
         let session = Session()
         var lastError: BelfryError?
         for name in try session.names(tasks) {
-            do { Output.line("#\(name) \(try change(session, name))") } catch let error as BelfryError {
+            do { try work(session, name) } catch let error as BelfryError {
                 if let lastError { Output.error(lastError) }
                 lastError = error
             }

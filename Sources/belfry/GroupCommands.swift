@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 
 /// What the group commands send.
 enum GroupChange {
@@ -45,12 +46,12 @@ struct GroupCommand: ParsableCommand {
         commandName: "group",
         abstract: "Groups of tasks: parallel limits, pausing, draining.",
         discussion: """
-            A group is there as soon as a task names it: belfry add --group gpu …
+            A group is there as soon as a task names it: belfry add --group gpu … says so when it is new.
             The group '*' is all of them: belfry pause holds it, belfry resume opens it.
             """,
         subcommands: [
             GroupListCommand.self, GroupSetCommand.self, GroupPauseCommand.self, GroupResumeCommand.self,
-            GroupDrainCommand.self,
+            GroupDrainCommand.self, GroupRemoveCommand.self,
         ],
         defaultSubcommand: GroupListCommand.self
     )
@@ -120,19 +121,52 @@ struct GroupDrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
         abstract: "Takes no new tasks into a group, and lets those that are there run to their end.",
-        discussion: "belfry group resume opens it again."
+        discussion: """
+            belfry group resume opens it again. What is put aside (belfry stash), and what comes after that, stays: \
+            --wait names it on stderr and ends with the exit status 1.
+            """
     )
 
     @Argument(help: "The group.") var name: String
-    @Flag(help: "Return when the last one is final.") var wait = false
+    @Flag(help: "Return when the last one that can end by itself is final.") var wait = false
 
     func run() throws {
         try GroupChange.set([name], state: .draining, "draining")
         guard wait else { return }
+        let (_, staying) = try WaitCommand.waitForAll(Session()) { $0["group"]?.string == name }
+        guard !staying.isEmpty else { return }
+        WaitCommand.tell(staying)
+        throw ExitCode(ExitStatus.failure)
+    }
+}
+
+struct GroupRemoveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Forgets groups that no task waits or runs in: their limits and whether they are open.",
+        aliases: ["rm"]
+    )
+
+    @Argument(help: "The groups.") var names: [String]
+
+    func run() throws {
         let session = Session()
-        for id in try WaitCommand.unfinished(session, where: { $0["group"]?.string == name }) {
-            guard let id = TaskID(id) else { continue }
-            try TaskFollower(session: session, isQuiet: true).followUnlessFinal(id)
+        for name in names {
+            _ = try session.ask("DELETE", "/v1/groups/\(URLText.encode(name))")
+            Output.line("the group \(name) is removed")
         }
+    }
+}
+
+/// Tells who submits to a group that nobody knows: it may be misspelt.
+enum GroupNote {
+    static func tell(of name: String?, _ session: Session) throws {
+        guard let name, name != TaskGroup.standard else { return }
+        let known = (try session.ask("GET", "/v1/groups")["groups"]?.array ?? []).compactMap {
+            $0["name"]?.string
+        }
+        guard !known.contains(name) else { return }
+        let hint = NameSuggestion.closest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+        Output.note(Terminal.visible("belfry: '\(name)' is a new group\(hint)"))
     }
 }

@@ -30,7 +30,7 @@ struct ListCommand: ParsableCommand {
         let session = Session()
         let page = try pages(session)
         if json { return Output.json(page) }
-        TaskList.print(page, color: color.isOn(for: 1, environment: session.environment))
+        TaskList.print(page, session, color: color.isOn(for: 1, environment: session.environment))
         if page["nextCursor"] != nil { Output.note("There are more: belfry list -n \(limit * 2)") }
     }
 
@@ -80,6 +80,7 @@ struct SummaryCommand: ParsableCommand {
         if json { return Output.json(page) }
         TaskList.print(
             page,
+            session,
             color: ColorChoice.auto.isOn(for: 1, environment: session.environment)
         )
         if page["nextCursor"] != nil { Output.note("There are more: belfry list") }
@@ -88,7 +89,7 @@ struct SummaryCommand: ParsableCommand {
 
 /// Tasks as a table.
 enum TaskList {
-    static func print(_ page: JSONValue, color: Bool) {
+    static func print(_ page: JSONValue, _ session: Session, color: Bool) {
         let rows = page["tasks"]?.array ?? []
         let tasks = rows.compactMap { try? BackgroundTask(json: $0) }
         let reasons = rows.map { $0["waiting"]?["text"]?.string }
@@ -97,15 +98,22 @@ enum TaskList {
                 "No background tasks. Tasks will appear here when you start them: belfry run FEATURE key=value …"
             )
         }
+        let hasHub = !tasks.contains { $0.status == .processing } || session.hasHub
         var table = Table(["#", "STATUS", "FEATURE", "DONE", "UPDATED", "TITLE"])
         for (task, reason) in zip(tasks, reasons) {
             let title = reason.map { "\(task.title)\(task.title.isEmpty ? "" : "  ")(\($0))" } ?? task.title
             table.add([
-                String(task.number), "\(symbol(task.status)) \(word(task))", task.featureID, done(task),
+                String(task.number),
+                hasHub || task.status != .processing
+                    ? "\(symbol(task.status)) \(word(task))" : "○ interrupted",
+                task.featureID, done(task),
                 Format.ago(task.updatedAt), title,
             ])
         }
         table.print()
+        if !hasHub {
+            Output.note("No hub runs: what is interrupted goes on, or fails, when one starts: belfry add …")
+        }
     }
 
     private static func word(_ task: BackgroundTask) -> String {

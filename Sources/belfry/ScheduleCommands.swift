@@ -53,13 +53,23 @@ struct ScheduleAddCommand: ParsableCommand {
         }
     }
 
+    /// The rule as the API takes it: an interval in whole seconds, or in its own words such as `2 weeks`.
+    private func rule() throws -> String {
+        guard let every else { return cron ?? "" }
+        guard let seconds = try? Durations.seconds(every, "--every") else { return "every \(every)" }
+        guard seconds == seconds.rounded() else {
+            throw ValidationError("--every takes whole seconds, not '\(every)'.")
+        }
+        return "every \(Int64(seconds))s"
+    }
+
     func run() throws {
         let session = Session()
         var task = try options.submission(session).object ?? [:]
         // Each tick's task gets one of its own.
         if options.id == nil { task["id"] = nil }
         let body: JSONValue = [
-            "name": .string(name), "rule": .string(cron ?? "every \(every ?? "")"),
+            "name": .string(name), "rule": .string(try rule()),
             "zone": .string(zone ?? Zone.own(session.environment)), "catchUp": .string(catchUp),
             "task": .object(task),
         ]

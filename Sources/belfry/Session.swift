@@ -85,6 +85,9 @@ struct Session {
         }
     }
 
+    /// Whether a hub answers now.
+    var hasHub: Bool { (try? client.send("GET", "/v1/version")) != nil }
+
     static func parse(_ bytes: [UInt8]) throws -> JSONValue {
         do { return try JSONValue(parsing: bytes, limits: JSONLimits(keys: .max)) } catch {
             throw BelfryError(.internalError, "The hub's answer is not JSON: \(error)")

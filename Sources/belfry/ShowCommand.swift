@@ -15,14 +15,12 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        let session = Session()
-        for (index, name) in try session.names(tasks).enumerated() {
+        var isFirst = true
+        try Change.each(tasks) { session, name in
             let answer = try session.ask("GET", "/v1/tasks/\(URLText.encode(name))")
-            if json {
-                Output.json(answer)
-                continue
-            }
-            if index > 0 { Output.line("") }
+            if json { return Output.json(answer) }
+            if !isFirst { Output.line("") }
+            isFirst = false
             try show(try BackgroundTask(json: answer), answer, session)
         }
     }
@@ -36,9 +34,12 @@ struct ShowCommand: ParsableCommand {
         field("task", "#\(task.number)  \(task.id)")
         field("feature", task.featureID)
         field("title", task.title)
+        let isDead = task.status == .processing && !session.hasHub
         field(
             "status",
-            "\(TaskList.symbol(task.status)) \(task.status.rawValue)\(task.isCancelRequested ? ", cancelling" : "")"
+            isDead
+                ? "○ interrupted: no hub runs"
+                : "\(TaskList.symbol(task.status)) \(task.status.rawValue)\(task.isCancelRequested ? ", cancelling" : "")"
         )
         if task.status == .processing {
             field("progress", "\(Format.percent(task.progress))  \(task.message ?? "")")
@@ -48,7 +49,7 @@ struct ShowCommand: ParsableCommand {
         field("not before", task.notBefore?.description)
         field("deadline", task.deadline?.description)
         let earlier = (answer["dependencies"]?.array ?? []).map {
-            "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? ""))"
+            "#\($0["number"]?.int ?? 0) (\($0["status"]?.string ?? "")\($0["removed"]?.bool == true ? ", cleared" : ""))"
         }
         field("after", earlier.joined(separator: ", "))
         if task.group != TaskGroup.standard { field("group", task.group) }

@@ -77,6 +77,7 @@ struct SubmissionOptions: ParsableArguments {
 
     /// The submission as the API takes it.
     func submission(_ session: Session) throws -> JSONValue {
+        try GroupNote.tell(of: settings.group, session)
         let plain: PlainSubmission =
             isCommand ? .command(command) : .feature(feature ?? "shell", arguments: arguments)
         var object = try plain.submission(session)

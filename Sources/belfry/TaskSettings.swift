@@ -8,7 +8,7 @@ struct TaskSettings: ParsableArguments {
     @Option(name: .customLong("label"), help: "A label; may be given several times.")
     var labels: [String] = []
 
-    @Option(help: "Higher runs first. Defaults to 0.")
+    @Option(parsing: .unconditional, help: "Higher runs first, -1000 to 1000. Defaults to 0.")
     var priority: Int?
 
     @Option(help: ArgumentHelp("The group, which shares a limit; see: belfry group list.", valueName: "name"))
@@ -93,7 +93,7 @@ struct TaskSettings: ParsableArguments {
             object["needs"] = parsed.json
         }
         object.set("delaySeconds", try delay.map { .double(try Durations.seconds($0, "--delay")) })
-        object.set("notBefore", try at.map { .string(try Times.next($0).description) })
+        object.set("notBefore", try at.map { .string(try start($0).description) })
         object.set("maxAttempts", attempts.map { .int(Int64($0)) })
         object.set(
             "attemptTimeoutSeconds",
@@ -108,6 +108,15 @@ struct TaskSettings: ParsableArguments {
         object.set("notify", notify.map { .string($0) })
         object.set("retry", try retryPolicy())
         return object
+    }
+
+    /// A start in the past is no mistake that does harm: it is told of, and means at once.
+    private func start(_ text: String) throws -> Timestamp {
+        let time = try Times.next(text)
+        if time < SystemWallClock().now {
+            Output.note("belfry: --at \(text) is past; it starts as soon as it can")
+        }
+        return time
     }
 
     private func retryPolicy() throws -> JSONValue? {

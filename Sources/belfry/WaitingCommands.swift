@@ -32,6 +32,7 @@ struct EditCommand: ParsableCommand {
 
     func run() throws {
         let session = Session()
+        try GroupNote.tell(of: settings.group, session)
         var body = try settings.members()
         body.set("title", title.map { .string($0) })
         if now { body["notBefore"] = .null }

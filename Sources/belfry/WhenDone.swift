@@ -27,10 +27,9 @@ struct WhenDone {
         }
     }
 
-    /// What can go on by itself. What comes after others is looked at when they are done: it may come after
-    /// something that was put aside.
+    /// What can go on by itself.
     private func unfinished() throws -> [String] {
-        try WaitCommand.unfinished(session) { $0["waiting"]?["for"]?.string != "dependency" }
+        try WaitCommand.open(session, where: WaitCommand.canEnd).compactMap { $0["id"]?.string }
     }
 
     /// A task that is submitted within the grace calls it off, and so does Ctrl-C.

@@ -103,11 +103,12 @@ final class Hub: HubBackend {
         try await parts.service.setGroup(name, slots: slots, state: state)
     }
 
+    func removeGroup(_ name: String) async throws { try await parts.service.removeGroup(name) }
+
     func groups() async throws -> JSONValue {
         let used = parts.service.usedSlots
         let set = parts.service.groups
-        let others = Set(used.keys).subtracting(set.map(\.name)).union([TaskGroup.standard])
-            .subtracting(set.map(\.name))
+        let others = try await parts.service.groupNames().subtracting(set.map(\.name))
         let all = (set + others.map(TaskGroup.init(name:))).sorted { $0.name < $1.name }
         return .array(
             all.map { group in

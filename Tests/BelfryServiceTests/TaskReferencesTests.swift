@@ -39,13 +39,29 @@ struct TaskReferencesTests {
 
     @Test(
         "one that speaks of no task, or of nothing that a task has, is refused at once",
-        arguments: ["${task2.id}", "${task0.id}", "${task.}", "${task.results}", "a${task.result.path.x}"]
+        arguments: [
+            "${task2.id}", "${task0.id}", "${task.}", "${task.results}", "a${task.result.path.x}",
+            "${task.result.value.}", "${task.result.value..width}", "a ${tasks.id}", "${taks.result.path}",
+            "${Task.number}", "${tasks2.result.value.width}",
+        ]
     )
     func wrong(reference: String) {
         let error = #expect(throws: BelfryError.self) {
-            try TaskReferences.check(["image": .string(reference)], dependencies: 1)
+            try TaskReferences.check(["a/b": ["x", .string(reference)]], dependencies: 1)
         }
         #expect(error?.code == .invalidParams)
+        #expect(error?.pointer == "/params/a~1b/1")
+    }
+
+    @Test(
+        "what is no reference is left alone, and so is what comes after nothing",
+        arguments: [
+            "${tasks}", "${tasks.length}", "${user.id}", "${disk.id}", "${task}", "${tasks.id", "$tasks.id",
+        ]
+    )
+    func noReference(text: String) throws {
+        try TaskReferences.check(["image": .string(text)], dependencies: 1)
+        try TaskReferences.check(["image": "${tasks.id}"], dependencies: 0)
     }
 
     @Test("what earlier tasks made may not bring references of its own: nothing would check them")

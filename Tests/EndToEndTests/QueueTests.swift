@@ -184,6 +184,76 @@ struct QueueTests {
         }
     }
 
+    @Test("a drain says what is put aside and stays; a retry into it is refused")
+    func drainWithStashed() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("run", "--group", "film", "--", "false")
+        try await sandbox.belfry("add", "--group", "film", "--stash", "--", "true")
+        let drained = try await sandbox.belfry("group", "drain", "film", "--wait")
+        #expect(drained.status == 1)
+        #expect(
+            drained.errors.contains("1 task stays: #2 (put aside: belfry release 2)"),
+            "\(drained.errors)"
+        )
+        let retried = try await sandbox.belfry("retry", "1")
+        #expect(retried.status == 1)
+        #expect(retried.errors.contains("takes no new tasks"), "\(retried.errors)")
+        #expect(try await status("1", sandbox) == "failed")
+        #expect(try await sandbox.belfry("release", "2").status == 0)
+        #expect(try await sandbox.belfry("group", "drain", "film", "--wait").status == 0)
+    }
+
+    @Test("a drain waits for tasks of other groups that its own come after")
+    func drainAfterOthers() async throws {
+        let sandbox = try Sandbox()
+        #expect(try await belfry(["add"] + blocker("one", sandbox), sandbox).status == 0)
+        _ = try await waitForStart("one", sandbox)
+        try await sandbox.belfry("add", "--group", "film", "--after", "1", "--", "true")
+        async let drained = sandbox.belfry("group", "drain", "film", "--wait")
+        try await eventually("the group to drain") {
+            try await sandbox.belfry("group").output.contains("draining") ? true : nil
+        }
+        try await letGo("one", sandbox)
+        #expect(try await drained.status == 0)
+        #expect(try await status("2", sandbox) == "completed")
+    }
+
+    @Test("a new group is told of, and can be removed when nothing waits or runs in it")
+    func newGroup() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("group", "set", "film", "--slots", "1")
+        let known = try await sandbox.belfry("add", "--group", "film", "--stash", "--", "true")
+        #expect(!known.errors.contains("new group"), "\(known.errors)")
+        let misspelt = try await sandbox.belfry("run", "--group", "flim", "--", "true")
+        #expect(misspelt.status == 0)
+        #expect(misspelt.errors.contains("'flim' is a new group; did you mean 'film'?"), "\(misspelt.errors)")
+        let busy = try await sandbox.belfry("group", "remove", "film")
+        #expect(busy.status == 1)
+        #expect(busy.errors.contains("has tasks that wait or run"), "\(busy.errors)")
+        try await sandbox.belfry("cancel", "1")
+        #expect(try await sandbox.belfry("group", "remove", "film").output == "the group film is removed\n")
+        #expect(try await !sandbox.belfry("group").output.contains("film"))
+        #expect(try await sandbox.belfry("group", "remove", "film").errors.contains("no group 'film'"))
+    }
+
+    @Test("wait without names returns when only what is put aside, and what comes after that, is left")
+    func waitBehindStashed() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("add", "--stash", "--", "true")
+        try await sandbox.belfry("add", "--after", "1", "--", "true")
+        try await sandbox.belfry("add", "--after", "2", "--", "true")
+        #expect(try await belfry(["add"] + blocker("one", sandbox), sandbox).status == 0)
+        _ = try await waitForStart("one", sandbox)
+        try await sandbox.belfry("add", "--after", "4", "--", "true")
+        async let waited = sandbox.belfry("wait")
+        try await letGo("one", sandbox)
+        let ran = try await waited
+        #expect(ran.status == 0)
+        let words = "3 tasks stay: #1 (put aside: belfry release 1), #2 (comes after #1), #3 (comes after #2)"
+        #expect(ran.errors.contains(words), "\(ran.errors)")
+        #expect(try await status("5", sandbox) == "completed")
+    }
+
     @Test("tasks share what there is of a resource, and what can never be is refused")
     func needs() async throws {
         let sandbox = try Sandbox()

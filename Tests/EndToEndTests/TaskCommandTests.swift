@@ -346,7 +346,7 @@ struct TaskCommandTests {
         let hub = HubClient(socketPath: sandbox.places.socket)
         let filters: [JSONValue] = [
             ["finishedBefore": "last week"], ["finishedBefore": 7], ["tasks": "1"], ["statuses": "failed"],
-            ["statuses": ["pending"]],
+            ["statuses": ["pending"]], ["lable": "x"],
         ]
         for filter in filters {
             let error = #expect(throws: BelfryError.self) {

@@ -84,6 +84,12 @@ public struct ScheduleFiring: Sendable {
 
 /// What stores say when a schedule is not what somebody thought.
 public enum ScheduleConflict {
+    /// Whether `schedule` may take the place of what is there. Revisions begin again with another schedule of
+    /// the same name: the time when it was made tells them apart.
+    public static func allows(_ schedule: Schedule, replacing revision: Int64?, _ there: Schedule?) -> Bool {
+        there?.revision == revision && (there.map { $0.createdAt == schedule.createdAt } ?? true)
+    }
+
     public static func error(_ name: String, _ there: Schedule?) -> TaskStoreError {
         guard there != nil else { return .conflict("There is no schedule '\(name)' any more.") }
         return .conflict("There is a schedule '\(name)' already, or it has changed meanwhile.")

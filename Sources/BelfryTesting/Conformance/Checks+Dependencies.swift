@@ -171,19 +171,6 @@ extension StoreConformance {
             try await reopened.complete(reopened.claimOne())
             try expectEqual(try await reopened.claim().map(\.task.id), [task.id], "what can start")
         },
-        StoreCheck("clearing a dependency leaves what came after it, which may be retried without it") {
-            bench in
-            let done = try await bench.completed()
-            let failed = try await bench.running()
-            let task = try await bench.add(after: [done, failed.task])
-            try await bench.fail(failed)
-            var filter = ClearFilter()
-            (filter.statuses, filter.ids) = ([.completed, .failed], [done.id, failed.task.id])
-            _ = try await bench.store.clear(filter, at: bench.now)
-            try expectEqual(try await bench.edges(of: task), [], "the edges that are left")
-            try expectEqual(try await bench.retry(task).holdCount, 0, "what holds it after its retry")
-            try expectEqual(try await bench.claim().map(\.task.id), [task.id], "what can start")
-        },
     ]
 
     static let dependencyRetries: [StoreCheck] = [
@@ -283,6 +270,40 @@ extension StoreConformance {
             }
             try expectEqual(kinds, [], "the events")
             try expectEqual(try await bench.stored(second.id), before, "the task")
+        },
+        StoreCheck("a dependency that failed and was cleared has still failed, also after a restart") {
+            bench in
+            let first = try await bench.running()
+            let second = try await bench.add(after: [first.task])
+            try await bench.fail(first)
+            var filter = ClearFilter()
+            (filter.ids, filter.statuses) = ([first.task.id], [.failed])
+            try expectEqual(try await bench.store.clear(filter, at: bench.now).count, 1, "what is cleared")
+            let reopened = try await bench.reopened()
+            let before = try await reopened.stored(second.id)
+            try await expectRefusal("the retry", { $0.isDependency && "\($0)".contains("#1") }) {
+                try await reopened.retry(second)
+            }
+            try expectEqual(try await reopened.stored(second.id), before, "the task")
+            let edges = try await reopened.edges(of: second)
+            try expectEqual(edges.map(\.status), [.failed], "how its edge ended")
+            try expectEqual(edges.map(\.isRemoved), [true], "whether it is gone")
+        },
+        StoreCheck("a dependency that was completed and cleared holds nothing back, and keeps its place") {
+            bench in
+            try await bench.add(2)
+            let both = try await bench.claim(2)
+            let third = try await bench.add(after: both.map(\.task))
+            _ = try await bench.store.requestCancel(third.id, at: bench.now)
+            for claimed in both { try await bench.complete(claimed) }
+            var filter = ClearFilter()
+            filter.ids = [both[0].task.id]
+            _ = try await bench.store.clear(filter, at: bench.now)
+            try expectEqual(try await bench.retry(third).holdCount, 0, "what holds it")
+            let edges = try await bench.edges(of: third)
+            try expectEqual(edges.map(\.id), both.map(\.task.id), "the edges")
+            try expectEqual(edges.map(\.isSatisfied), [true, true], "whether they hold")
+            try expectEqual(edges.map(\.isRemoved), [true, false], "which is gone")
         },
         StoreCheck("a retry of a task whose dependency is on its way waits for it") { bench in
             let first = try await bench.running()

@@ -72,6 +72,17 @@ extension StoreConformance {
             try expectEqual(try await bench.store.fire(firing, at: bench.now), nil, "the tasks")
             try expectEqual(try await bench.store.schedules(), [other], "the schedules")
         },
+        StoreCheck("a change of a schedule that is gone is no change of another by its name") { bench in
+            var paused = bench.schedule("nightly")
+            try await bench.store.saveSchedule(paused, replacing: nil)
+            (paused.isPaused, paused.revision) = (true, 2)
+            _ = try await bench.store.removeSchedule("nightly")
+            bench.clock.advance(by: .seconds(60))
+            let other = bench.schedule("nightly")
+            try await bench.store.saveSchedule(other, replacing: nil)
+            try await refused("the change", paused, replacing: 1, bench)
+            try expectEqual(try await bench.store.schedules(), [other], "the schedules")
+        },
         StoreCheck("a firing whose task is refused leaves the schedule as it was; one without tasks moves it")
         {
             bench in

@@ -87,11 +87,13 @@ extension StoreConformance {
                 added = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
             }
             try expectEqual(kinds, [.cancelled, .added], "the events")
+            try expectEqual(added.map(\.stopping), [[]], "what is to be stopped")
             try expectEqual(try await bench.stored(waiting.id).status, .cancelled, "the one that waited")
             let claimed = try await bench.claimOne()
             try expectEqual(claimed.task.id, added[0].task.id, "what can start")
             let again = try await bench.kindsOf {
-                _ = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
+                let after = try await bench.store.add([bench.unique(.replace)], batch: nil, at: bench.now)
+                try expectEqual(after.map(\.stopping), [[claimed.task.id]], "what is to be stopped")
             }
             try expectEqual(again, [.cancelRequested, .added], "the events while it runs")
             try expectEqual(try await bench.stored(claimed.task.id).isCancelRequested, true, "told to stop")
@@ -203,6 +205,69 @@ extension StoreConformance {
             let added = try await bench.store.add(both, batch: nil, at: bench.now)
             try expectEqual(added.map(\.isNew), [true, false], "isNew")
             try expectEqual(Set(added.map(\.task.id)), [both[0].id], "the task")
+        },
+        StoreCheck("a retry obeys the unique rule as a submission does, and names the task in its way") {
+            bench in
+            let first = try await bench.addOne { $0.unique = UniqueRule() }
+            _ = try await bench.store.requestCancel(first.id, at: bench.now)
+            let second = try await bench.addOne { $0.unique = UniqueRule() }
+            let kinds = try await bench.kindsOf {
+                try await expectRefusal(
+                    "the retry",
+                    { $0.isConflict && "\($0)".contains("#\(second.number).") }
+                ) {
+                    try await bench.retry(first)
+                }
+            }
+            try expectEqual(kinds, [], "the events")
+            _ = try await bench.store.requestCancel(second.id, at: bench.now)
+            try expectEqual(try await bench.retry(first).status, .pending, "the status when it is alone")
+            try await expectRefusal("a submission beside it", \.isConflict) {
+                try await bench.addOne { $0.unique = UniqueRule() }
+            }
+        },
+        StoreCheck("a retry goes by its rule's statuses and period, also after a restart") { bench in
+            var rule = UniqueRule()
+            rule.statuses = [.completed]
+            rule.period = .seconds(60)
+            let first = try await bench.addOne { $0.unique = rule }
+            _ = try await bench.store.requestCancel(first.id, at: bench.now)
+            _ = try await bench.completed { $0.unique = rule }
+            let reopened = try await bench.reopened()
+            try await expectRefusal("the retry", \.isConflict) { try await reopened.retry(first) }
+            bench.clock.advance(by: .seconds(60))
+            try expectEqual(try await reopened.retry(first).status, .pending, "the status later")
+        },
+        StoreCheck("what came after a retried task stays as it is while another does the same") { bench in
+            let first = try await bench.running()
+            let second = try await bench.add(after: [first.task]) {
+                ($0.unique, $0.params) = (UniqueRule(), ["prompt": "a pier"])
+            }
+            try await bench.fail(first)
+            _ = try await bench.addOne { ($0.unique, $0.params) = (UniqueRule(), ["prompt": "a pier"]) }
+            try await bench.retry(first.task)
+            try expectEqual(try await bench.stored(second.id).status, .failed, "the one behind it")
+        },
+        StoreCheck("an edit of params gives another unique key, which must be free") { bench in
+            let other: JSONValue = ["prompt": "a pier"]
+            let first = try await bench.addOne { $0.unique = UniqueRule() }
+            _ = try await bench.addOne { ($0.unique, $0.params) = (UniqueRule(), other) }
+            var edit = TaskEdit()
+            edit.params = other
+            let kinds = try await bench.kindsOf {
+                try await expectRefusal("the edit", \.isConflict) {
+                    try await bench.store.edit(first.id, edit, at: bench.now)
+                }
+            }
+            try expectEqual(kinds, [], "the events")
+            try expectEqual(try await bench.stored(first.id), first, "the task")
+            edit.params = ["prompt": "a dune"]
+            let edited = try await bench.store.edit(first.id, edit, at: bench.now)
+            try expectEqual(try await bench.stored(first.id), edited, "what is stored")
+            try await expectRefusal("what it has become", \.isConflict) {
+                try await bench.addOne { ($0.unique, $0.params) = (UniqueRule(), ["prompt": "a dune"]) }
+            }
+            _ = try await bench.addOne { $0.unique = UniqueRule() }
         },
         StoreCheck("a repeat by id is a repeat, whatever a unique rule would say") { bench in
             let task = bench.unique()

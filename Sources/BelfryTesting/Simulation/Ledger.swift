@@ -47,7 +47,6 @@ struct Ledger {
         /// Those of ``after`` that have been done at some time.
         var gone: Set<TaskID> = []
         var checkpoint: JSONValue?
-        var wasRetried = false
         /// As the events tell it; nil before the first.
         var status: TaskStatus?
         var wasLookedAt = false
@@ -127,7 +126,6 @@ struct Ledger {
         let after = try Self.status(after: record.kind, before, number)
         accounts[id]?.status = after
         if record.kind == .removed { return remove(account) }
-        if record.kind == .retried { accounts[id]?.wasRetried = true }
         guard let after, after.isFinal != (before?.isFinal ?? false) else { return }
         let batch = account.task.batchID
         guard after.isFinal else {

@@ -59,7 +59,8 @@ extension SimulatedWorld {
         try ensure(
             before.number == task.number && before.createdAt == task.createdAt
                 && before.batchID == task.batchID
-                && before.uniqueKey == task.uniqueKey && before.idempotencyKey == task.idempotencyKey
+                && task.uniqueKey == (task.options.unique?.key(of: task) ?? before.uniqueKey)
+                && before.idempotencyKey == task.idempotencyKey
                 && before.featureID == task.featureID && before.userID == task.userID
                 && before.flow == task.flow,
             "#\(task.number) has become another task"
@@ -144,12 +145,11 @@ extension SimulatedWorld {
         }
     }
 
-    /// Tasks of strict rules stand alone, unless a person brought one back.
+    /// Tasks of strict rules stand alone.
     private func checkUnique() throws {
         var seen: [String: Int64] = [:]
         for task in ledger.tasks where !task.status.isFinal && !task.isCancelRequested {
-            guard let key = task.uniqueKey, let account = ledger.accounts[task.id], !account.wasRetried,
-                let rule = account.new.unique, rule.isStrict
+            guard let key = task.uniqueKey, let rule = task.options.unique, rule.isStrict
             else { continue }
             if let other = seen.updateValue(task.number, forKey: key) {
                 throw Broken("#\(other) and #\(task.number) do the same")

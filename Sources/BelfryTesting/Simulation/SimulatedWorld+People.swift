@@ -56,6 +56,9 @@ extension SimulatedWorld {
         if edges.contains(where: { !$0.isSatisfied && policy.verdict(on: $0.status) == .fail }) {
             return try await refused("retry after one that failed", \.isDependency, ask)
         }
+        if hasSame(task, key: task.uniqueKey) {
+            return try await refused("retry beside one that does the same", \.isConflict, ask)
+        }
         let after = try await ask()
         try ensure(
             after.status == .pending && after.maxAttempts == task.attempt + attempts && after.error == nil
@@ -70,6 +73,12 @@ extension SimulatedWorld {
         }
     }
 
+    /// Whether another task stands in the way of one with this key, by its rule's own words.
+    private func hasSame(_ task: BackgroundTask, key: String?) -> Bool {
+        guard let rule = task.options.unique, let key else { return false }
+        return ledger.tasks.contains { $0.id != task.id && $0.uniqueKey == key && rule.covers($0, at: now) }
+    }
+
     /// Those that failed because this one had failed are back, unless another still stands in their way.
     private func checkFollowers(of id: TaskID) async throws {
         for follower in (ledger.followers[id] ?? []).compactMap({ ledger[$0] })
@@ -78,7 +87,8 @@ extension SimulatedWorld {
             let open = edges.filter { !$0.isSatisfied }
             let policy = follower.options.onDependencyFailure
             try ensure(
-                !open.contains { $0.id == id } || open.contains { policy.verdict(on: $0.status) == .fail },
+                !open.contains { $0.id == id } || open.contains { policy.verdict(on: $0.status) == .fail }
+                    || hasSame(follower, key: follower.uniqueKey),
                 "#\(follower.number) did not come back with what it failed because of"
             )
         }
@@ -111,9 +121,16 @@ extension SimulatedWorld {
                 try await store.edit(task.id, edit, at: now)
             }
         }
+        let key = edit.applied(to: task).uniqueKey
+        if key != task.uniqueKey, hasSame(task, key: key) {
+            return try await refused("edit into one that is there", \.isConflict) {
+                try await store.edit(task.id, edit, at: now)
+            }
+        }
         let after = try await store.edit(task.id, edit, at: now)
         try ensure(
-            edit.priority.map { $0 == after.priority } ?? true && edit.group.map { $0 == after.group } ?? true
+            after.uniqueKey == key && edit.priority.map { $0 == after.priority } ?? true
+                && edit.group.map { $0 == after.group } ?? true
                 && edit.needs.map { $0 == after.needs } ?? true
                 && edit.notBefore.map { $0 == after.notBefore } ?? (task.notBefore == after.notBefore)
                 && edit.deadline.map { $0 == after.deadline } ?? (task.deadline == after.deadline)
