@@ -55,6 +55,7 @@ bench: build ## Measures Belfry beside the other tools that are installed.
 torture: ## Kills the hub at random moments (ROUNDS) and at each of its first writes and syncs (FAULTS); asks a store of 1,000,000 tasks.
 	BELFRY_TORTURE_ROUNDS=$${ROUNDS:-60} BELFRY_TORTURE_FAULTS=$${FAULTS:-120} $(SWIFT) test --filter Torture
 	BELFRY_PLAN_TASKS=1000000 $(SWIFT) test --filter BelfrySQLiteTests.PlanTests
+	Tests/Cgroups/run "$$($(SWIFT) build --show-bin-path)/belfry-launch"
 
 simulate: dependencies ## Simulates SEEDS lives of a hub in memory (100,000); SEED runs one again.
 	$(SWIFT) build -c release --product belfry-simulate

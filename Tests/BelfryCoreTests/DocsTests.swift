@@ -54,9 +54,21 @@ struct DocsTests {
                 "1", "2", "3", "4", "5", "13", "14", "15", "16", "17", "25", "28", "34", "35",
             ]
         )
+        try expectTests(promises.dropLast().map { $0[1] } + rows.map { $0[2] })
+    }
+
+    @Test("PluginProtocol.md names tests for each rule of exec/1, and each of them is there")
+    func failureRules() throws {
+        let rows = try rows(of: "rule", in: "PluginProtocol.md")
+        #expect(rows.count == 11)
+        try expectTests(rows.map { $0[2] })
+    }
+
+    /// Each of `cells` must name tests that are there: suites and titles, with `<br>` between them.
+    private func expectTests(_ cells: [String]) throws {
         let suites = try suites()
-        for cells in promises.dropLast().map({ $0[1] }) + rows.map({ $0[2] }) {
-            let tests = cells.split(separator: "<br>")
+        for cell in cells {
+            let tests = cell.split(separator: "<br>")
             #expect(!tests.isEmpty)
             for test in tests {
                 let parts = test.split(separator: " ", maxSplits: 1).map(String.init)

@@ -1,5 +1,5 @@
 // What `belfry-launch run --memory-mb` makes of a tree that takes too much. Which way holds the limit depends on
-// the machine, and what is told here holds for each; `packaging/cgroup-check` tries the way of cgroups on a kernel
+// the machine, and what is told here holds for each; `Tests/Cgroups/run` tries the way of cgroups on a kernel
 // of its own.
 
 import Glibc

@@ -21,6 +21,8 @@ struct Bench {
         if bench.launcher == "popups" { return try await bench.popups() }
         try await bench.noOps()
         try await bench.programs()
+        try await bench.starts()
+        try await bench.floods()
         try await bench.waits()
         try await bench.sinks()
         try await bench.growth()
