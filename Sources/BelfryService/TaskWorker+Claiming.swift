@@ -11,6 +11,9 @@ extension TaskWorker {
         var failures = 0
         while let request = claimRequest() {
             do {
+                // The store knows of the claim before we do, and so may somebody who cancels the task.
+                state.withLock { $0.cancelledEarly = [] }
+                defer { state.withLock { $0.cancelledEarly = nil } }
                 let claimed = try await instruments.claim(request) {
                     try await store.claim(request, at: clocks.wall.now)
                 }
@@ -74,7 +77,7 @@ extension TaskWorker {
     }
 
     private func start(_ claimed: ClaimedTask, in group: inout DiscardingTaskGroup) {
-        let (attempt, keepsLeases) = state.withLock { state in
+        let (attempt, keepsLeases, isCancelled) = state.withLock { state in
             let devices = state.devices.take(claimed.task.needs)
             let attempt = RunningAttempt(
                 claimed,
@@ -83,8 +86,9 @@ extension TaskWorker {
             )
             state.running[attempt.id] = attempt
             defer { state.keepsLeases = true }
-            return (attempt, state.keepsLeases)
+            return (attempt, state.keepsLeases, state.cancelledEarly?.contains(attempt.id) ?? false)
         }
+        if isCancelled { attempt.stop.stop(.cancelled) }
         if !keepsLeases { timers.yield { await self.keepLeases() } }
         progress.begin(attempt)
         group.addTask {

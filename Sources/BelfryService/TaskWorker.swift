@@ -32,6 +32,8 @@ public final class TaskWorker: Service {
 
     struct State {
         var running: [TaskID: RunningAttempt] = [:]
+        /// Cancelled while a claim is under way, which may have taken them; nil while none is.
+        var cancelledEarly: Set<TaskID>?
         var lanes: Set<Lane> = []
         var devices: DevicePool
         /// Tasks may wait for a time or have a deadline: the store is to be asked when.
@@ -115,9 +117,13 @@ public final class TaskWorker: Service {
         wake(try await store.pendingWork().lanes, isTimed: true)
     }
 
-    /// Stops the attempt that runs on `id`, if this worker has one.
+    /// Stops the attempt that runs on `id`, if this worker has one or is just getting it.
     public func cancel(_ id: TaskID) {
-        state.withLock { $0.running[id]?.stop }?.stop(.cancelled)
+        let attempt = state.withLock { state in
+            if state.running[id] == nil { state.cancelledEarly?.insert(id) }
+            return state.running[id]
+        }
+        attempt?.stop.stop(.cancelled)
     }
 
     /// Works until shutdown; then lets attempts end for a while and gives back the rest.

@@ -43,6 +43,7 @@ public final class FaultyTaskStore: TaskStore {
         var faults: [Call: [Fault]] = [:]
         var counts: [Call: Int] = [:]
         var holding: Set<Call> = []
+        var holdingAnswers: Set<Call> = []
         var held: [Held] = []
         var waiting: [Waiting] = []
 
@@ -78,10 +79,14 @@ public final class FaultyTaskStore: TaskStore {
     /// Calls of this kind hang, before they do anything, until ``release(_:)``.
     public func hold(_ call: Call) { state.withLock { _ = $0.holding.insert(call) } }
 
+    /// Calls of this kind do their work, and then hang until ``release(_:)``.
+    public func holdAnswers(of call: Call) { state.withLock { _ = $0.holdingAnswers.insert(call) } }
+
     /// Lets the held calls of this kind go on, and later ones through.
     public func release(_ call: Call) {
         let released = state.withLock { state in
             state.holding.remove(call)
+            state.holdingAnswers.remove(call)
             let released = state.held.filter { $0.call == call }
             state.held.removeAll { $0.call == call }
             return released
@@ -109,20 +114,23 @@ public final class FaultyTaskStore: TaskStore {
             state.counts[call, default: 0] += 1
             return state.takeFault(call)
         }
-        await holdIfAsked(call)
+        await holdIfAsked(call, in: \.holding)
         switch fault {
         case .refused(let error): throw error
         case .answerLost:
             _ = try await work()
             throw TaskStoreError.outcomeUnknown("The answer to \(call.rawValue) was lost.")
-        case nil: return try await work()
+        case nil:
+            let answer = try await work()
+            await holdIfAsked(call, in: \.holdingAnswers)
+            return answer
         }
     }
 
-    private func holdIfAsked(_ call: Call) async {
+    private func holdIfAsked(_ call: Call, in held: any KeyPath<State, Set<Call>> & Sendable) async {
         await withCheckedContinuation { continuation in
             let (isHeld, satisfied) = state.withLock { state -> (Bool, [Waiting]) in
-                guard state.holding.contains(call) else { return (false, []) }
+                guard state[keyPath: held].contains(call) else { return (false, []) }
                 state.held.append(Held(call: call, resume: continuation))
                 return (true, state.takeSatisfied())
             }

@@ -121,6 +121,26 @@ struct WorkerTests {
         #expect(stopped.withLock { $0 })
     }
 
+    @Test(
+        "a task that is cancelled while the worker is being told of its claim is stopped",
+        .timeLimit(.minutes(1))
+    )
+    func cancelClaimed() async throws {
+        let feature = ClosureFeature("long") { _, _ in
+            try await Gate().wait()
+            return TaskResult()
+        }
+        try await Harness.run(features: [feature]) { hub in
+            hub.store.holdAnswers(of: .claim)
+            let task = try await hub.add("long")
+            await hub.store.waitUntilHeld(.claim)
+            #expect(try await hub.service.cancel(task.id).isCancelRequested)
+            hub.store.release(.claim)
+            let events = try await hub.events { $0.kind == .cancelled }
+            #expect(events.map(\.kind) == [.added, .started, .cancelRequested, .cancelled])
+        }
+    }
+
     @Test("a pending task that is cancelled never starts")
     func cancelPending() async throws {
         let gate = Gate()
