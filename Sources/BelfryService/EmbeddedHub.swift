@@ -22,7 +22,8 @@ public struct EmbeddedHub: Service {
     }
 
     /// Opens the store. Its events must be handed to `committed` after each commit.
-    public typealias OpenStore = @Sendable (_ committed: @escaping @Sendable ([EventRecord]) -> Void) async throws ->
+    public typealias OpenStore =
+        @Sendable (_ committed: @escaping @Sendable ([EventRecord]) -> Void) async throws ->
         any TaskStore
 
     public let service: BackgroundTaskService

@@ -15,7 +15,11 @@ struct ProbeTools: MCPToolProvider {
 
     func call(_ call: MCPToolCall) async throws -> MCPToolResult {
         switch call.name {
-        case "echo": return MCPToolResult(content: [MCPToolResult.text(call.arguments.text)], structured: call.arguments)
+        case "echo":
+            return MCPToolResult(
+                content: [MCPToolResult.text(call.arguments.text)],
+                structured: call.arguments
+            )
         case "reports":
             call.progress(1, of: 2, "half", meta: ["belfry/log": "a line"])
             call.progress(2, of: nil, nil)
@@ -71,8 +75,8 @@ struct ProbeClient: Sendable {
         _ body: @escaping @Sendable (ProbeClient) async throws -> Value
     ) async throws -> Value {
         let client = ProbeClient()
-        let server = MCPServer(
-            MCPServer.Identity(name: "probe", version: "1.0.0", instructions: "Echo first."),
+        let server = MCPToolServer(
+            MCPToolServer.Identity(name: "probe", version: "1.0.0", instructions: "Echo first."),
             tools: client.tools,
             input: LineInput(descriptor: client.toServer[0], limit: limit),
             output: LineOutput(descriptor: client.fromServer[1])
@@ -88,14 +92,14 @@ struct ProbeClient: Sendable {
 
     private func endInput() { close(toServer[1]) }
 
-    func say(_ line: String) { LineOutput.writeAll(Array((line + "\n").utf8), to: toServer[1]) }
+    func raw(_ line: String) { LineOutput.writeAll(Array((line + "\n").utf8), to: toServer[1]) }
 
     func say(_ method: String, id: JSONValue? = nil, _ params: JSONValue? = nil) {
         var object: JSONObject = ["jsonrpc": "2.0"]
         object.set("id", id)
         object["method"] = .string(method)
         object.set("params", params)
-        say(JSONValue.object(object).text)
+        raw(JSONValue.object(object).text)
     }
 
     func hear() async throws -> JSONValue {
@@ -110,7 +114,8 @@ struct ProbeClient: Sendable {
 
     func initialize(_ version: String = "2025-11-25") async throws -> JSONValue {
         let params: JSONValue = [
-            "protocolVersion": .string(version), "capabilities": [:], "clientInfo": ["name": "t", "version": "1"],
+            "protocolVersion": .string(version), "capabilities": [:],
+            "clientInfo": ["name": "t", "version": "1"],
         ]
         let answer = try await ask("initialize", id: 0, params)
         say("notifications/initialized")
@@ -118,7 +123,9 @@ struct ProbeClient: Sendable {
     }
 
     /// Params with the envelope of the modern era.
-    static func modern(_ params: JSONObject = [:], version: String = "2026-07-28", token: JSONValue? = nil) -> JSONValue {
+    static func modern(_ params: JSONObject = [:], version: String = "2026-07-28", token: JSONValue? = nil)
+        -> JSONValue
+    {
         var params = params
         var meta: JSONObject = [
             "io.modelcontextprotocol/protocolVersion": .string(version),

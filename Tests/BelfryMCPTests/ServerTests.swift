@@ -34,7 +34,10 @@ struct ServerTests {
             (
                 try await client.ask("server/discover", ProbeClient.modern()),
                 try await client.ask("tools/list", ProbeClient.modern()),
-                try await client.ask("tools/call", ProbeClient.modern(["name": "echo", "arguments": ["a": 1]]))
+                try await client.ask(
+                    "tools/call",
+                    ProbeClient.modern(["name": "echo", "arguments": ["a": 1]])
+                )
             )
         }
         #expect(discovery["result"]?["supportedVersions"]?.array?.first == "2026-07-28")
@@ -55,11 +58,15 @@ struct ServerTests {
     @Test(
         "says by its code what is wrong with a request",
         arguments: [
-            ("tools/list", nil, RPCError.Code.invalidParams), ("server/discover", [:], RPCError.Code.invalidParams),
+            ("tools/list", nil, RPCError.Code.invalidParams),
+            ("server/discover", [:], RPCError.Code.invalidParams),
             ("ping", ProbeClient.modern(), RPCError.Code.methodNotFound),
             ("prompts/list", ProbeClient.modern(), RPCError.Code.methodNotFound),
             ("tools/call", ProbeClient.modern(), RPCError.Code.invalidParams),
-            ("tools/call", ProbeClient.modern(["name": "echo", "arguments": []]), RPCError.Code.invalidParams),
+            (
+                "tools/call", ProbeClient.modern(["name": "echo", "arguments": []]),
+                RPCError.Code.invalidParams
+            ),
             ("tools/call", ProbeClient.modern(["name": "none"]), RPCError.Code.invalidParams),
             ("tools/call", ProbeClient.modern(["name": "breaks"]), RPCError.Code.internalError),
             ("tools/list", ProbeClient.modern(version: "2099-01-01"), -32022),
@@ -82,15 +89,15 @@ struct ServerTests {
     @Test("goes on after lines that are no requests, and answers those that are none of JSON-RPC")
     func badLines() async throws {
         let answers = try await ProbeClient.run(limit: 1000) { client in
-            client.say("{broken")
+            client.raw("{broken")
             let broken = try await client.hear()
-            client.say("[]")
+            client.raw("[]")
             let none = try await client.hear()
-            client.say(String(repeating: "x", count: 5000))
+            client.raw(String(repeating: "x", count: 5000))
             let long = try await client.hear()
-            client.say("")
-            client.say(#"{"jsonrpc":"2.0","id":1,"result":{}}"#)
-            client.say("notifications/whatever")
+            client.raw("")
+            client.raw(#"{"jsonrpc":"2.0","id":1,"result":{}}"#)
+            client.raw("notifications/whatever")
             _ = try await client.hear()
             return [broken, none, long, try await client.ask("server/discover", ProbeClient.modern())]
         }

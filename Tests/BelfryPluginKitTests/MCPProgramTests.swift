@@ -34,9 +34,11 @@ struct MCPProgramTests {
         ["jsonrpc": "2.0", "id": .int(id), "method": "tools/call", "params": .object(params)]
     }
 
-    /// Sends requests with the ids 1, 2, … and what `react` says to lines that come back, until as many are answered.
+    /// Sends requests with the ids 1, 2, … and what `react` says to lines that come back, until as many are answered. SIGTERM comes
+    /// with the progress `message`.
     private func run(
         _ calls: [JSONObject],
+        stopAt message: String? = nil,
         react: @escaping @Sendable (JSONValue) -> [JSONValue] = { _ in [] }
     ) async throws -> (lines: [JSONValue], status: TerminationStatus, log: String) {
         var ends: [Int32] = [-1, -1]
@@ -67,6 +69,9 @@ struct MCPProgramTests {
             for try await line in execution.standardOutput.strings() {
                 let json = try JSONValue(parsing: String(line.prefix { $0 != "\n" }))
                 lines.append(json)
+                if let message, json["params"]?["message"]?.string == message {
+                    try execution.send(signal: .terminate)
+                }
                 for answer in react(json) { send(answer) }
                 if json["id"] != nil { open -= 1 }
                 if open == 0 { close(writeEnd) }
@@ -80,7 +85,9 @@ struct MCPProgramTests {
         return (result.closureResult, result.terminationStatus, text)
     }
 
-    private func answer(_ id: Int64, _ lines: [JSONValue]) -> JSONValue? { lines.first { $0["id"]?.int == id }?["result"] }
+    private func answer(_ id: Int64, _ lines: [JSONValue]) -> JSONValue? {
+        lines.first { $0["id"]?.int == id }?["result"]
+    }
 
     @Test("answers several tasks of one process, each with its progress, and ends with its input")
     func several() async throws {
@@ -92,7 +99,9 @@ struct MCPProgramTests {
         #expect(progress == ["progressToken": 1, "progress": 50, "total": 100, "message": "taking a breath"])
     }
 
-    @Test("hands over files as links, takes what is printed out of the protocol, and the log goes with its task")
+    @Test(
+        "hands over files as links, takes what is printed out of the protocol, and the log goes with its task"
+    )
     func files() async throws {
         let ran = try await run([Self.call("prints")])
         let link = answer(1, ran.lines)?["content"]?.array?.first
@@ -107,15 +116,21 @@ struct MCPProgramTests {
         #expect(ran.log == "::result {}\n")
     }
 
-    @Test("a checkpoint travels both ways, and the last one comes before the answer", arguments: ["end", "fail", "snooze"])
+    @Test(
+        "a checkpoint travels both ways, and the last one comes before the answer",
+        arguments: ["end", "fail", "snooze"]
+    )
     func checkpoints(then end: String) async throws {
-        let ran = try await run([Self.call("saves", ["times": 2000, "then": .string(end)], checkpoint: "old")])
+        let ran = try await run([
+            Self.call("saves", ["times": 2000, "then": .string(end)], checkpoint: "old")
+        ])
         let saved = ran.lines.dropLast().map { $0["params"]?["_meta"]?["belfry/checkpoint"] }
         #expect(saved.first == 1 && saved.last == 2000)
         #expect(saved.count < 1000)
         let result = answer(1, ran.lines)
         switch end {
-        case "end": #expect(result?["structuredContent"] == "old", "what an earlier attempt saved was handed over")
+        case "end":
+            #expect(result?["structuredContent"] == "old", "what an earlier attempt saved was handed over")
         case "fail": #expect(result?["_meta"]?["belfry/error"]?["code"] == "full")
         default: #expect(result?["_meta"]?["belfry/snooze"] == ["seconds": 1.5])
         }
@@ -133,7 +148,9 @@ struct MCPProgramTests {
         )
         let snoozed = answer(2, ran.lines)
         #expect(snoozed?["isError"] == true)
-        #expect(snoozed?["content"]?.array?.first?["text"] == "Not now: The printer is busy. Try again in 60 s.")
+        #expect(
+            snoozed?["content"]?.array?.first?["text"] == "Not now: The printer is busy. Try again in 60 s."
+        )
         #expect(snoozed?["_meta"]?["belfry/snooze"]?["seconds"] == 60)
     }
 
@@ -150,7 +167,9 @@ struct MCPProgramTests {
         #expect(answer(2, ran.lines)?["structuredContent"] == ["text": "STILL HERE"])
     }
 
-    @Test("another host than the hub gets no more than MCP has words for, and a directory of its own for files")
+    @Test(
+        "another host than the hub gets no more than MCP has words for, and a directory of its own for files"
+    )
     func otherHosts() async throws {
         let ran = try await run([
             Self.call("saves", ["times": 3], fromHub: false), Self.call("prints", fromHub: false),

@@ -79,12 +79,14 @@ struct TypedFeatureTests {
     @Test("has the schema of its type: kinds, what must be given, choices, lists, maps and structures")
     func everything() {
         let point: JSONValue = [
-            "type": "object", "properties": ["x": ["type": "number"], "y": ["type": "number"]], "required": ["x"],
+            "type": "object", "properties": ["x": ["type": "number"], "y": ["type": "number"]],
+            "required": ["x"],
         ]
         let expected: JSONValue = [
             "type": "object",
             "properties": [
-                "text": ["type": "string"], "count": ["type": "integer"], "size": ["type": "integer", "minimum": 0],
+                "text": ["type": "string"], "count": ["type": "integer"],
+                "size": ["type": "integer", "minimum": 0],
                 "ratio": ["type": "number"], "flag": ["type": "boolean"], "style": ["enum": ["oil", "ink"]],
                 "scale": ["enum": [2, 4]], "words": ["type": "array", "items": ["type": "string"]],
                 "points": ["type": "array", "items": point],
@@ -111,7 +113,11 @@ struct TypedFeatureTests {
     @Test("lays what is said of a property over what its type says")
     func fields() {
         let schema = Enlarge().descriptor.paramsSchema
-        #expect(schema["properties"]?["image"] == ["type": "string", "description": "The picture", "format": "file"])
+        #expect(
+            schema["properties"]?["image"] == [
+                "type": "string", "description": "The picture", "format": "file",
+            ]
+        )
         #expect(
             schema["properties"]?["scale"]
                 == ["type": "integer", "description": "Times", "default": 2, "enum": [2, 4]]
@@ -124,7 +130,9 @@ struct TypedFeatureTests {
     func accepts() throws {
         let context = SubmissionContext(workingDirectory: "/home/ada")
         #expect(
-            try Enlarge().accept(["image": "a.png"], from: context) == ["image": "/home/ada/a.png", "scale": 2]
+            try Enlarge().accept(["image": "a.png"], from: context) == [
+                "image": "/home/ada/a.png", "scale": 2,
+            ]
         )
         let reference: JSONValue = ["image": "${task.result.path}", "scale": "${task.result.value.scale}"]
         #expect(try Enlarge().accept(reference, from: context) == reference)
@@ -136,7 +144,8 @@ struct TypedFeatureTests {
             (["scale": 2], "/image", "missing"), (["image": 1], "/image", "a string"),
             (["image": "a", "scale": 3], "/scale", "2, 4"), (["image": "a", "scale": "2"], "/scale", "2, 4"),
             (["image": "a", "quality": 1.5], "/quality", "at most 1"),
-            (["image": "a", "quality": -1], "/quality", "at least 0"), (["image": "a", "style": "pen"], "/style", "oil, ink"),
+            (["image": "a", "quality": -1], "/quality", "at least 0"),
+            (["image": "a", "style": "pen"], "/style", "oil, ink"),
             (["image": "a", "scales": 2], "/scales", "did you mean 'scale'?"), ([], "/", "an object"),
         ] as [(JSONValue, String, String)]
     )

@@ -24,6 +24,15 @@ struct ExampleTests {
         #expect(again.output.contains("event 7 task.added #3"), "\(again.output)")
     }
 
+    @Test("the guide to embedding shows the example as it is compiled here")
+    func guide() throws {
+        let docs = Sandbox.checkout + "/Docs/"
+        let source = try String(contentsOfFile: docs + "Examples/Embedding/Main.swift", encoding: .utf8)
+        let start = try #require(source.firstRange(of: "import ")).lowerBound
+        let guide = try String(contentsOfFile: docs + "Embedding.md", encoding: .utf8)
+        #expect(guide.contains(source[start...]))
+    }
+
     /// A plugin's directory made as the guide says: the program, and the manifest that it prints.
     private func addWordCount(_ options: [String], to sandbox: Sandbox) async throws {
         let directory = sandbox.root + "/word-count"
@@ -47,13 +56,23 @@ struct ExampleTests {
     func swiftPlugin() async throws {
         let sandbox = try Sandbox()
         try await addWordCount(["--exec"], to: sandbox)
-        let task = try await sandbox.belfry("run", "--json", "word-count", "text=to be or not to be", "longest=2").json
+        let task = try await sandbox.belfry(
+            "run",
+            "--json",
+            "word-count",
+            "text=to be or not to be",
+            "longest=2"
+        ).json
         #expect(task["status"] == "completed", "\(task.text)")
         #expect(task["result"]?["value"] == ["count": 5])
         #expect(task["params"]?["unit"] == "words")
         #expect(try await sandbox.belfry("log", "last").output.contains("counted 6 words"))
-        let none = try await sandbox.belfry("run", "--json", "word-count", "text=immeasurable", "longest=2").json
-        #expect(none["error"]?["code"] == "nothing" && none["error"]?["fix"] == "Give some text.", "\(none.text)")
+        let none = try await sandbox.belfry("run", "--json", "word-count", "text=immeasurable", "longest=2")
+            .json
+        #expect(
+            none["error"]?["code"] == "nothing" && none["error"]?["fix"] == "Give some text.",
+            "\(none.text)"
+        )
         let wrong = try await sandbox.belfry("run", "word-count", "text=a", "unit=letters")
         #expect(wrong.status == 64 && wrong.errors.contains("unit"), "\(wrong.errors)")
     }
@@ -65,7 +84,8 @@ struct ExampleTests {
             [Sandbox.programs + "/example-word-count"],
             [
                 ["word-count", ["text": "to be or not to be", "longest": 2]],
-                ["word-count", ["text": "a", "unit": "letters"]], ["word-count", ["text": "immeasurable", "longest": 2]],
+                ["word-count", ["text": "a", "unit": "letters"]],
+                ["word-count", ["text": "immeasurable", "longest": 2]],
             ],
             sandbox
         )

@@ -12,7 +12,9 @@ enum PythonVenv {
     static func python(_ requirements: String, _ sandbox: Sandbox) async throws -> String {
         let file = Sandbox.checkout + "/Tests/EndToEndTests/" + requirements
         let text = try String(contentsOfFile: file, encoding: .utf8)
-        let hash = text.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+        let hash = text.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
+            ($0 ^ UInt64($1)) &* 1_099_511_628_211
+        }
         let directory = Sandbox.programs + "/test-venvs"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let venv = "\(directory)/\(String(hash, radix: 16))"

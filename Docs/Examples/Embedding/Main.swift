@@ -19,7 +19,9 @@ struct Greet: TypedFeature {
     )
 
     func process(_ params: Params, _ context: FeatureContext) async throws -> TaskResult {
-        for time in 1...params.times { context.progress(Double(100 * time / params.times), "greeting \(time)") }
+        for time in 1...params.times {
+            context.progress(Double(100 * time / params.times), "greeting \(time)")
+        }
         return TaskResult(value: ["greeting": .string("Hello, \(params.name)!")])
     }
 }
@@ -38,7 +40,8 @@ struct Printer: Sink {
 @main enum Main {
     static func main() async throws {
         let directory = CommandLine.arguments.dropFirst().first ?? "."
-        let hub = try await EmbeddedHub(directory: directory, features: [Greet()], sinks: [Printer()]) { committed in
+        let hub = try await EmbeddedHub(directory: directory, features: [Greet()], sinks: [Printer()]) {
+            committed in
             var configuration = SQLiteTaskStore.Configuration(path: directory + "/tasks.sqlite")
             configuration.didCommitEvents = committed
             return try await SQLiteTaskStore.open(configuration)

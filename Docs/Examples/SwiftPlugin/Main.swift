@@ -35,7 +35,9 @@ struct WordCount: TypedFeature {
             context.saveCheckpoint(["count": .int(count), "next": .int(Int64(index + 1))])
         }
         context.log(Array("counted \(pieces.count) \(params.unit.rawValue)\n".utf8))
-        guard count > 0 else { throw TaskFailure("nothing", "There is nothing to count.", fix: "Give some text.") }
+        guard count > 0 else {
+            throw TaskFailure("nothing", "There is nothing to count.", fix: "Give some text.")
+        }
         return TaskResult(value: ["count": .int(count)])
     }
 }

@@ -13,7 +13,8 @@ public enum BlockingThread {
     /// Runs `work` on a thread of its own and waits for its end. Cancelling the caller does not reach it.
     ///
     /// - Throws: what `work` throws.
-    public static func run<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
+    public static func run<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws
+        -> Value
     {
         try await withCheckedThrowingContinuation { continuation in
             start { continuation.resume(with: Result { try work() }) }

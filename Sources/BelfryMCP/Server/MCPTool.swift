@@ -97,7 +97,7 @@ public struct MCPToolResult: Sendable, Hashable {
     }
 }
 
-/// Whoever has the tools that an ``MCPServer`` serves.
+/// Whoever has the tools that an ``MCPToolServer`` serves.
 public protocol MCPToolProvider: Sendable {
     func tools() async throws -> [MCPTool]
 

@@ -13,7 +13,9 @@ public struct WorkCancellation: Sendable {
     /// Runs `work` in a task that ``cancel()`` cancels, and waits for its end.
     ///
     /// - Throws: what `work` throws.
-    public func run<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
+    public func run<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws
+        -> Value
+    {
         try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await work() }
             group.addTask { [signal] in

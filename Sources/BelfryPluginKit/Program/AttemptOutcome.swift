@@ -10,7 +10,9 @@ enum AttemptOutcome {
     /// Runs one attempt to its end, whatever it throws.
     ///
     /// The params are checked again here: not every host that calls a plugin checks them.
-    static func of(_ feature: any Feature, _ params: JSONValue, _ context: FeatureContext) async -> AttemptOutcome {
+    static func of(_ feature: any Feature, _ params: JSONValue, _ context: FeatureContext) async
+        -> AttemptOutcome
+    {
         do {
             return .result(try await feature.process(try feature.accept(params, from: nil), context))
         } catch let snooze as TaskSnooze { return .snooze(snooze) } catch { return .failure(failure(error)) }

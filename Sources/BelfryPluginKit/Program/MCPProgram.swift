@@ -11,8 +11,8 @@ enum MCPProgram {
         let output = LineOutput.takingStandardOutput()
         let input = LineInput()
         Termination.watch { input.stop() }
-        let identity = MCPServer.Identity(name: name, version: version)
-        await MCPServer(identity, tools: FeatureTools(features), input: input, output: output).run()
+        let identity = MCPToolServer.Identity(name: name, version: version)
+        await MCPToolServer(identity, tools: FeatureTools(features), input: input, output: output).run()
         exit(0)
     }
 }
@@ -82,7 +82,9 @@ private struct MCPAttempt {
     }
 
     /// MCP wants a number with each notification, so one that tells something else repeats the last.
-    private static func teller(_ call: MCPToolCall, isFromHub: Bool) -> @Sendable (AttemptReports.Report) -> Void {
+    private static func teller(_ call: MCPToolCall, isFromHub: Bool)
+        -> @Sendable (AttemptReports.Report) -> Void
+    {
         let last = LastPercent()
         return { report in
             var message: String?
@@ -117,12 +119,16 @@ private struct MCPAttempt {
         switch outcome {
         case .result(let result): return success(result)
         case .failure(let failure):
-            var result = MCPToolResult.error(failure.fix.map { "\(failure.message)\nFix: \($0)" } ?? failure.message)
+            var result = MCPToolResult.error(
+                failure.fix.map { "\(failure.message)\nFix: \($0)" } ?? failure.message
+            )
             result.meta[MCP.Meta.error] = .object(failure.fields)
             return result
         case .snooze(let snooze):
             let why = snooze.message.map { ": \($0)" } ?? "."
-            var result = MCPToolResult.error("Not now\(why) Try again in \(Int(snooze.delay.seconds.rounded(.up))) s.")
+            var result = MCPToolResult.error(
+                "Not now\(why) Try again in \(Int(snooze.delay.seconds.rounded(.up))) s."
+            )
             result.meta[MCP.Meta.snooze] = .object(snooze.fields)
             return result
         }

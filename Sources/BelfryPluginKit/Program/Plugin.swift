@@ -42,7 +42,10 @@ extension Plugin {
         switch words.filter({ $0 != "--exec" }) {
         case []: break
         case ["--manifest"]:
-            print(PluginManifestText(of: Self.self, wire: wire, program: CommandLine.arguments[0]).json.prettyText)
+            print(
+                PluginManifestText(of: Self.self, wire: wire, program: CommandLine.arguments[0]).json
+                    .prettyText
+            )
             exit(0)
         default:
             note(usage)
@@ -66,7 +69,9 @@ extension Plugin {
         """
     }
 
-    private static func note(_ text: String) { LineOutput.writeAll(Array((text + "\n").utf8), to: STDERR_FILENO) }
+    private static func note(_ text: String) {
+        LineOutput.writeAll(Array((text + "\n").utf8), to: STDERR_FILENO)
+    }
 }
 
 /// How a plugin's program and the hub speak to each other.

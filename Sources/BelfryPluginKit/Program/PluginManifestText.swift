@@ -9,7 +9,8 @@ struct PluginManifestText {
     /// - Parameter program: as it was called.
     init(of plugin: any Plugin.Type, wire: PluginWire, program: String) {
         var runner: JSONObject = [
-            "protocol": .string(wire.rawValue), "command": .string("${plugin_dir}/" + Self.place(of: program)),
+            "protocol": .string(wire.rawValue),
+            "command": .string("${plugin_dir}/" + Self.place(of: program)),
         ]
         if wire == .exec { runner["args"] = ["--exec"] }
         var object: JSONObject = [

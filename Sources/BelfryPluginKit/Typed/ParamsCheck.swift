@@ -31,14 +31,19 @@ struct ParamsCheck {
             throw error(name, "must be one of: \(all)")
         }
         guard let number = value.double else { return }
-        if let least = property["minimum"]?.double, number < least { throw error(name, "must be at least \(text(least))") }
-        if let most = property["maximum"]?.double, number > most { throw error(name, "must be at most \(text(most))") }
+        if let least = property["minimum"]?.double, number < least {
+            throw error(name, "must be at least \(text(least))")
+        }
+        if let most = property["maximum"]?.double, number > most {
+            throw error(name, "must be at most \(text(most))")
+        }
     }
 
     private func text(_ number: Double) -> String { JSONValue.double(number).text }
 
     private func resolved(_ value: JSONValue, _ format: String?, _ directory: String?) -> JSONValue {
-        guard format == "file" || format == "path", let path = value.string, let directory, !path.hasPrefix("/"),
+        guard format == "file" || format == "path", let path = value.string, let directory,
+            !path.hasPrefix("/"),
             !value.hasTaskReference
         else { return value }
         return .string("\(directory)/\(path)")
@@ -57,7 +62,8 @@ struct ParamsCheck {
     private func error(_ name: String, _ what: String) -> BelfryError {
         BelfryError(
             .invalidParams,
-            name.isEmpty ? "The params of \(feature) \(what)." : "The parameter '\(name)' of \(feature) \(what).",
+            name.isEmpty
+                ? "The params of \(feature) \(what)." : "The parameter '\(name)' of \(feature) \(what).",
             pointer: "/\(name)"
         )
     }
@@ -79,8 +85,10 @@ struct ParamsCheck {
             switch error {
             case .keyNotFound(let key, let context): throw wrong(context.codingPath + [key], "is missing")
             case .valueNotFound(_, let context): throw wrong(context.codingPath, "must not be null")
-            case .typeMismatch(let type, let context): throw wrong(context.codingPath, "must be \(Self.name(of: type))")
-            case .dataCorrupted(let context): throw wrong(context.codingPath, "is wrong: \(context.debugDescription)")
+            case .typeMismatch(let type, let context):
+                throw wrong(context.codingPath, "must be \(Self.name(of: type))")
+            case .dataCorrupted(let context):
+                throw wrong(context.codingPath, "is wrong: \(context.debugDescription)")
             @unknown default: throw wrong([], "are wrong: \(error)")
             }
         }

@@ -20,7 +20,9 @@ struct ParamsSchema {
         let defaults = Self.defaults(of: sample, root)
         for (name, value) in defaults { Self.add(["default": value], to: name, &properties) }
         for (name, field) in fields {
-            guard properties[name] != nil else { fatalError("\(Params.self) has no property '\(name)' to describe.") }
+            guard properties[name] != nil else {
+                fatalError("\(Params.self) has no property '\(name)' to describe.")
+            }
             Self.add(field.schema, to: name, &properties)
         }
         let required = (members["required"]?.array ?? []).filter {
@@ -40,7 +42,9 @@ struct ParamsSchema {
 
     /// A property that was asked for as one that may be missing, and is something all the same, has a default.
     private static func defaults(of sample: some Decodable, _ root: SchemaNode) -> JSONObject {
-        guard let encodable = sample as? any Encodable, let json = try? JSONCoding.encode(encodable) else { return [:] }
+        guard let encodable = sample as? any Encodable, let json = try? JSONCoding.encode(encodable) else {
+            return [:]
+        }
         var defaults = JSONObject()
         for name in root.optional { defaults.set(name, json[name].flatMap { $0.isNull ? nil : $0 }) }
         return defaults

@@ -29,7 +29,9 @@ struct RecordingDecoder: Decoder {
             node.kind = .scalar(scalar.schema)
             return value
         }
-        if let choice = type as? any CaseIterable.Type, let value = try record(choice: choice, in: node) as? Value {
+        if let choice = type as? any CaseIterable.Type,
+            let value = try record(choice: choice, in: node) as? Value
+        {
             return value
         }
         return try Value(from: RecordingDecoder(node))
@@ -98,7 +100,9 @@ extension UUID: RecordedScalar {
     static var plainest: UUID { UUID() }
 }
 extension Date: RecordedScalar {
-    static var schema: JSONObject { ["type": "string", "description": "A time, such as 2026-07-28T12:00:00Z"] }
+    static var schema: JSONObject {
+        ["type": "string", "description": "A time, such as 2026-07-28T12:00:00Z"]
+    }
     static var plainest: Date { Date(timeIntervalSince1970: 0) }
 }
 extension Data: RecordedScalar {

@@ -16,7 +16,8 @@ extension HubTools {
             schema["additionalProperties"] = false
             var tool = MCPTool(rawValue, description, inputSchema: .object(schema))
             switch self {
-            case .listFeatures, .status, .wait, .result, .log, .list: tool.annotations = ["readOnlyHint": true]
+            case .listFeatures, .status, .wait, .result, .log, .list:
+                tool.annotations = ["readOnlyHint": true]
             case .submit: tool.annotations = ["readOnlyHint": false, "destructiveHint": false]
             case .runCommand, .cancel: tool.annotations = ["readOnlyHint": false, "destructiveHint": true]
             }
@@ -59,14 +60,22 @@ extension HubTools {
                 Self.submission(["command": ["type": "array", "items": ["type": "string"], "minItems": 1]])
             case .status, .cancel: ["task": Self.task]
             case .wait:
-                ["task": Self.task, "seconds": ["type": "number", "minimum": 0, "maximum": 55, "default": 45]]
+                [
+                    "task": Self.task,
+                    "seconds": ["type": "number", "minimum": 0, "maximum": 55, "default": 45],
+                ]
             case .result:
                 [
                     "task": Self.task,
-                    "pictures": ["type": "boolean", "default": false, "description": "Show pictures up to 1 MiB"],
+                    "pictures": [
+                        "type": "boolean", "default": false, "description": "Show pictures up to 1 MiB",
+                    ],
                 ]
             case .log:
-                ["task": Self.task, "lines": ["type": "integer", "minimum": 1, "maximum": 1000, "default": 50]]
+                [
+                    "task": Self.task,
+                    "lines": ["type": "integer", "minimum": 1, "maximum": 1000, "default": 50],
+                ]
             case .list:
                 [
                     "status": ["enum": ["pending", "processing", "completed", "failed", "cancelled"]],
@@ -116,7 +125,8 @@ struct ToolArguments {
 
     /// Where the API has the task.
     func taskPath() throws -> String {
-        guard let name = members["task"], let text = name.string ?? name.int.map(String.init), !text.isEmpty else {
+        guard let name = members["task"], let text = name.string ?? name.int.map(String.init), !text.isEmpty
+        else {
             throw BelfryError(
                 .invalidParams,
                 "'task' must be the number of a task.",

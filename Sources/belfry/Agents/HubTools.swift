@@ -102,7 +102,12 @@ struct HubTools: MCPToolProvider {
             )
         }
         let params: JSONValue = ["command": .array(words.map { .string($0) })]
-        return try add(["featureId": .string(Self.shell), "params": params], arguments, session, withEnvironment: true)
+        return try add(
+            ["featureId": .string(Self.shell), "params": params],
+            arguments,
+            session,
+            withEnvironment: true
+        )
     }
 
     private func add(
@@ -116,13 +121,19 @@ struct HubTools: MCPToolProvider {
         var context = try session.context(withEnvironment: withEnvironment)
         if let directory = arguments.string("directory") {
             guard directory.hasPrefix("/") else {
-                throw BelfryError(.invalidParams, "'directory' must be an absolute path.", pointer: "/directory")
+                throw BelfryError(
+                    .invalidParams,
+                    "'directory' must be an absolute path.",
+                    pointer: "/directory"
+                )
             }
             context.workingDirectory = directory
         }
         object["context"] = context.json
         for key in ["title", "priority"] { object.set(key, arguments[key]) }
-        if let after = arguments["after"]?.array { object["after"] = .array(after.map { .string($0.string ?? $0.text) }) }
+        if let after = arguments["after"]?.array {
+            object["after"] = .array(after.map { .string($0.string ?? $0.text) })
+        }
         let answer = try session.submit("POST", "/v1/tasks", body: .object(object)).answer
         return .object(TaskView.brief(answer))
     }
@@ -146,7 +157,9 @@ struct HubTools: MCPToolProvider {
                 ("limit", String(arguments.int("limit") ?? 20)),
             ]
         )
-        let tasks = (try session.ask("GET", path)["tasks"]?.array ?? []).map { JSONValue.object(TaskView.full($0)) }
+        let tasks = (try session.ask("GET", path)["tasks"]?.array ?? []).map {
+            JSONValue.object(TaskView.full($0))
+        }
         return .object(["tasks": .array(tasks)])
     }
 }
@@ -179,7 +192,7 @@ enum TaskView {
 
     static func full(_ task: JSONValue) -> JSONObject {
         var object = brief(task)
-        object.set("title", task["title"])
+        if task["title"] != "" { object.set("title", task["title"]) }
         switch task["status"]?.string {
         case "processing":
             object.set("percent", task["progress"])

@@ -19,8 +19,8 @@ struct MCPCommand: ParsableCommand {
 
     func run() throws {
         let output = LineOutput.takingStandardOutput()
-        let server = MCPServer(
-            MCPServer.Identity(
+        let server = MCPToolServer(
+            MCPToolServer.Identity(
                 name: "belfry",
                 version: BelfryVersion.current,
                 instructions: HubTools.instructions

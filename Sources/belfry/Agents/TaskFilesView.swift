@@ -29,7 +29,10 @@ extension HubTools {
         {
             bytes = try OfflineHub(session: session).answer("GET", path)
         }
-        let lines = bytes.suffix(TaskFilesView.longestLog).split(separator: 0x0A, omittingEmptySubsequences: false)
+        let lines = bytes.suffix(TaskFilesView.longestLog).split(
+            separator: 0x0A,
+            omittingEmptySubsequences: false
+        )
         let isEnded = bytes.last == 0x0A
         let tail = (isEnded ? lines.dropLast() : lines).suffix(count)
         let text = tail.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
@@ -62,8 +65,12 @@ enum TaskFilesView {
         for (path, mime) in artifacts(of: task) {
             if isText(mime), let bytes = read(path, upTo: longestText) {
                 texts[path] = .string(String(decoding: bytes, as: UTF8.self))
-            } else if withPictures, let mime, mime.hasPrefix("image/"), let bytes = read(path, upTo: largestPicture) {
-                pictures.append(["type": "image", "data": .string(Base64.encode(bytes)), "mimeType": .string(mime)])
+            } else if withPictures, let mime, mime.hasPrefix("image/"),
+                let bytes = read(path, upTo: largestPicture)
+            {
+                pictures.append([
+                    "type": "image", "data": .string(Base64.encode(bytes)), "mimeType": .string(mime),
+                ])
             }
         }
         if !texts.isEmpty { object["texts"] = .object(texts) }
@@ -81,7 +88,9 @@ enum TaskFilesView {
     /// - Returns: nil when it is larger, gone, or no regular file.
     private static func read(_ path: String, upTo limit: Int) -> [UInt8]? {
         var info = stat()
-        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= limit else { return nil }
+        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= limit else {
+            return nil
+        }
         return try? FileBytes.read(path)
     }
 }

@@ -35,6 +35,7 @@ struct TaskWaiting {
         let stream = try session.openTask(path)
         var task = stream.task
         if try !isFinal(task), seconds > 0 {
+            tellState(of: task)
             try follow(task, after: stream.cursor, until: end)
             task = try session.ask("GET", path)
         }
@@ -44,6 +45,8 @@ struct TaskWaiting {
     private func isFinal(_ task: JSONValue) throws -> Bool { try BackgroundTask(json: task).status.isFinal }
 
     private func unfinished(_ task: JSONValue) -> MCPToolResult {
+        // What was reported between the look and the listening was not heard.
+        tellState(of: task)
         var object: JSONObject = ["done": false]
         for (key, value) in TaskView.full(task) { object[key] = value }
         object["next"] = "Call wait again with this task."
@@ -73,14 +76,18 @@ struct TaskWaiting {
     }
 
     /// - Returns: whether the task is over.
-    private func read(_ task: JSONValue, _ cursor: inout String?, until end: ContinuousClock.Instant) throws -> Bool {
+    private func read(_ task: JSONValue, _ cursor: inout String?, until end: ContinuousClock.Instant) throws
+        -> Bool
+    {
         let query = [("task", task["id"]?.string), ("progress", "true"), ("after", cursor)]
         let path = URLText.make("/v1/events", query)
         let stream = try session.client.open("GET", path, accept: "application/x-ndjson")
         while clock.now < end {
             if stop.isSet { throw CancellationError() }
             // Cancelling cannot reach a read that waits, so it never waits for long.
-            guard stream.isReadable(within: min(.milliseconds(200), clock.now.duration(to: end))) else { continue }
+            guard stream.isReadable(within: min(.milliseconds(200), clock.now.duration(to: end))) else {
+                continue
+            }
             guard let line = try stream.nextLine() else { return false }
             guard let json = try? JSONValue(parsing: line) else { continue }
             if let place = json["id"]?.string { cursor = place }
@@ -91,10 +98,17 @@ struct TaskWaiting {
 
     private func isOver(_ json: JSONValue) -> Bool {
         if json["type"] == "task.progress" {
-            let percent = json["percent"]?.double
-            call.progress(percent ?? 0, of: percent == nil ? nil : 100, json["message"]?.string)
+            tell(json["percent"]?.double, json["message"]?.string)
         }
         return (json["task"]?["status"]?.string).flatMap(TaskStatus.init)?.isFinal ?? false
+    }
+
+    private func tellState(of task: JSONValue) {
+        if task["status"] == "processing" { tell(task["progress"]?.double, task["message"]?.string) }
+    }
+
+    private func tell(_ percent: Double?, _ message: String?) {
+        call.progress(percent ?? 0, of: percent == nil ? nil : 100, message)
     }
 }
 

@@ -7,6 +7,7 @@ MODE is `handshake`, or `modern` (mcp 2.x only). Strings in arguments may name a
 import asyncio
 import json
 import os
+import re
 import sys
 
 from mcp import ClientSession, StdioServerParameters
@@ -23,9 +24,8 @@ def plain(value):
 
 
 def filled(value):
-    if isinstance(value, str) and value.startswith("$"):
-        index, _, key = value[1:].partition(".")
-        return answers[int(index)]["structuredContent"][key]
+    if isinstance(value, str) and (name := re.fullmatch(r"\$(\d+)\.(\w+)", value)):
+        return answers[int(name[1])]["structuredContent"][name[2]]
     if isinstance(value, dict):
         return {key: filled(item) for key, item in value.items()}
     return [filled(item) for item in value] if isinstance(value, list) else value

@@ -5,7 +5,7 @@ import BelfryCore
 import Synchronization
 
 /// Serves tools to one client.
-public final class MCPServer: Sendable {
+public final class MCPToolServer: Sendable {
     /// How the server calls itself.
     public struct Identity: Sendable {
         public var name: String
@@ -98,7 +98,8 @@ public final class MCPServer: Sendable {
         state.withLock { $0.calls.removeValue(forKey: id) }?.cancellation.cancel()
     }
 
-    private func request(_ id: RPCID, _ method: String, _ params: JSONValue?) -> (@Sendable () async -> Void)? {
+    private func request(_ id: RPCID, _ method: String, _ params: JSONValue?) -> (@Sendable () async -> Void)?
+    {
         do throws(RPCError) {
             let era = try era(of: method, params)
             switch (method, era) {
@@ -133,7 +134,8 @@ public final class MCPServer: Sendable {
     }
 
     private func era(of method: String, _ params: JSONValue?) throws(RPCError) -> Era {
-        guard let version = params?["_meta"]?[MCP.Meta.protocolVersion], method != MCP.Method.initialize else {
+        guard let version = params?["_meta"]?[MCP.Meta.protocolVersion], method != MCP.Method.initialize
+        else {
             let isFree = method == MCP.Method.initialize || method == MCP.Method.ping
             guard isFree || state.withLock({ $0.isInitialized }) else {
                 throw RPCError(
@@ -193,7 +195,9 @@ public final class MCPServer: Sendable {
             }
             if era == .modern { result = stamped(isList ? uncached(result) : result) }
             settle(call, .result(id: call.id, .object(result)))
-        } catch let error as RPCError { settle(call, .failure(id: call.id, error)) } catch is CancellationError {
+        } catch let error as RPCError {
+            settle(call, .failure(id: call.id, error))
+        } catch is CancellationError {
             // Whoever cancelled waits for no answer.
             settle(call, nil)
         } catch {
