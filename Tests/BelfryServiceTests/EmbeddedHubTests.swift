@@ -47,13 +47,14 @@ struct EmbeddedHubTests {
         let directory = try TemporaryDirectory()
         let hub = try await hub([], in: directory)
         let id = IDGenerator().taskID(at: SystemWallClock().now)
-        await #expect(throws: Broken.self) {
-            try await hub.run { _ in
-                let error = await #expect(throws: BelfryError.self) { _ = try await hub.finished(id) }
-                #expect(error?.code == .notFound)
-                throw Broken()
-            }
+        let code = try await hub.run { _ in
+            do {
+                _ = try await hub.finished(id)
+                return BelfryError.Code.internalError
+            } catch let error as BelfryError { return error.code }
         }
+        #expect(code == .notFound)
+        await #expect(throws: Broken.self) { try await hub.run { _ in throw Broken() } }
     }
 
     @Test("is a service of its program's group, and ends with it")

@@ -37,12 +37,11 @@ struct ExampleTests {
     private func addWordCount(_ options: [String], to sandbox: Sandbox) async throws {
         let directory = sandbox.root + "/word-count"
         try FileManager.default.createDirectory(atPath: directory + "/bin", withIntermediateDirectories: true)
-        try FileManager.default.copyItem(
-            atPath: Sandbox.programs + "/example-word-count",
-            toPath: directory + "/bin/word-count"
-        )
+        // By another process: a file that this one has open for writing cannot be run while it starts others.
+        let program = directory + "/bin/word-count"
+        try await sandbox.run("/bin/cp", [Sandbox.programs + "/example-word-count", program])
         let manifest = try await sandbox.run(
-            directory + "/bin/word-count",
+            program,
             options + ["--manifest"],
             directory: directory
         )
