@@ -27,6 +27,7 @@ struct AgentTests {
             #expect(ran.status == 0, "\(ran.errors)")
             let lines = try ran.lines.map { try JSONValue(parsing: String($0)) }
             #expect(lines.first?["revision"]?.string == revision)
+            try #require(lines.count == 2 + (calls.array?.count ?? 0))
             return Array(lines.dropFirst())
         }
     }
