@@ -34,8 +34,8 @@ struct MCPProgramTests {
         ["jsonrpc": "2.0", "id": .int(id), "method": "tools/call", "params": .object(params)]
     }
 
-    /// Sends requests with the ids 1, 2, … and what `react` says to lines that come back, until as many are answered. SIGTERM comes
-    /// with the progress `message`.
+    /// Sends requests with the ids 1, 2, … and what `react` says to lines that come back, until as many are answered.
+    /// SIGTERM comes with the progress `message`.
     private func run(
         _ calls: [JSONObject],
         stopAt message: String? = nil,
@@ -69,6 +69,9 @@ struct MCPProgramTests {
             for try await line in execution.standardOutput.strings() {
                 let json = try JSONValue(parsing: String(line.prefix { $0 != "\n" }))
                 lines.append(json)
+                if let message, json["params"]?["message"]?.string == message {
+                    try execution.send(signal: .terminate)
+                }
                 if let message, json["params"]?["message"]?.string == message {
                     try execution.send(signal: .terminate)
                 }
@@ -165,6 +168,14 @@ struct MCPProgramTests {
         }
         #expect(answer(1, ran.lines) == nil)
         #expect(answer(2, ran.lines)?["structuredContent"] == ["text": "STILL HERE"])
+    }
+
+    @Test("SIGTERM cancels what runs, and the process ends well")
+    func terminate() async throws {
+        let ran = try await run([Self.call("waits")], stopAt: "third")
+        #expect(ran.status == .exited(0))
+        let error = answer(1, ran.lines)?["_meta"]?["belfry/error"]
+        #expect(error?["code"] == "cancelled", "\(ran.lines)")
     }
 
     @Test(
