@@ -39,6 +39,16 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 
 let package = Package(
     name: "belfry",
+    products: [
+        // For programs that embed Belfry, and for plugins in Swift: Docs/Embedding.md, Docs/WritingAPlugin.md.
+        .library(name: "BelfryCore", targets: ["BelfryCore"]),
+        .library(name: "BelfryService", targets: ["BelfryService"]),
+        .library(name: "BelfrySQLite", targets: ["BelfrySQLite"]),
+        .library(name: "BelfryPluginKit", targets: ["BelfryPluginKit"]),
+        .library(name: "BelfryFileSink", targets: ["BelfryFileSink"]),
+        .library(name: "BelfryDesktop", targets: ["BelfryDesktop"]),
+        .library(name: "BelfryTesting", targets: ["BelfryTesting"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -111,6 +121,19 @@ let package = Package(
             swiftSettings: swift
         ),
         .executableTarget(name: "belfry-launch"),
+        // Examples of the guides, built and run by the tests.
+        .executableTarget(
+            name: "example-embedding",
+            dependencies: ["BelfryCore", "BelfryPluginKit", "BelfrySQLite", "BelfryService"],
+            path: "Docs/Examples/Embedding",
+            swiftSettings: swift
+        ),
+        .executableTarget(
+            name: "example-word-count",
+            dependencies: ["BelfryCore", "BelfryPluginKit"],
+            path: "Docs/Examples/SwiftPlugin",
+            swiftSettings: swift
+        ),
         // Bundled plugins.
         .target(
             name: "ProceduralRenderer",
@@ -126,7 +149,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "belfry-text-to-image",
-            dependencies: ["BelfryPluginKit", "TextToImage"],
+            dependencies: ["BelfryCore", "BelfryPluginKit", "TextToImage"],
             path: "Plugins/text-to-image/Sources/Main",
             swiftSettings: swift
         ),
@@ -222,7 +245,7 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfryPluginKitTests",
-            dependencies: ["BelfryCore", "plugin-kit-probe", subprocess, system],
+            dependencies: ["BelfryCore", "BelfryPluginKit", "plugin-kit-probe", subprocess, system],
             swiftSettings: swift
         ),
         .testTarget(
@@ -276,8 +299,9 @@ let package = Package(
             dependencies: [
                 "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "belfry", "belfry-launch",
                 "belfry-text-to-image",
-                "belfryd", grdb, subprocess, system,
+                "belfryd", "example-embedding", "example-word-count", grdb, subprocess, system,
             ],
+            exclude: ["Agents"],
             swiftSettings: swift
         ),
     ]

@@ -22,7 +22,7 @@ struct Belfry: ParsableCommand {
             EditCommand.self, MoveCommand.self, StashCommand.self, ReleaseCommand.self, PauseCommand.self,
             ResumeCommand.self, GroupCommand.self, ScheduleCommand.self, TailCommand.self,
             FeatureCommand.self, PluginCommand.self, SinkCommand.self, StatusCommand.self, StopCommand.self,
-            DoctorCommand.self, BackupCommand.self, RestoreCommand.self, SummaryCommand.self,
+            DoctorCommand.self, MCPCommand.self, BackupCommand.self, RestoreCommand.self, SummaryCommand.self,
         ],
         defaultSubcommand: SummaryCommand.self
     )

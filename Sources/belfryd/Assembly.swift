@@ -12,7 +12,6 @@ import BelfryStdoutSink
 import FoundationEssentials
 import Glibc
 import Logging
-import Synchronization
 
 /// Builds a hub's parts in the order of their needs.
 struct Assembly {
@@ -180,15 +179,4 @@ struct Assembly {
         if let stdout { sinks.append(StdoutSink(form: stdout == .json ? .json : .human(EventFormatter()))) }
         return sinks
     }
-}
-
-/// Carries the store's signal to the bus, which is made after the store.
-final class CommitSignal: Sendable {
-    private let receiver = Mutex<(@Sendable ([EventRecord]) -> Void)?>(nil)
-
-    func connect(_ receiver: @escaping @Sendable ([EventRecord]) -> Void) {
-        self.receiver.withLock { $0 = receiver }
-    }
-
-    func fire(_ events: [EventRecord]) { receiver.withLock { $0 }?(events) }
 }

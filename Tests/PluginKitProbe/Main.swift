@@ -3,8 +3,10 @@
 import BelfryCore
 import BelfryPluginKit
 
-@main enum Main {
-    static func main() async { await PluginMain.serve(Shout(), Count(), Prints(), Fails(), Waits(), Saves()) }
+@main enum Main: Plugin {
+    static let id = "probe"
+    static let version = "1.2.3"
+    static let features: [any Feature] = [Shout(), Count(), Prints(), Fails(), Waits(), Saves()]
 }
 
 struct Prints: Feature {

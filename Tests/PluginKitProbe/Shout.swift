@@ -3,12 +3,22 @@
 import BelfryCore
 import BelfryPluginKit
 
-struct Shout: Feature {
-    let descriptor = FeatureDescriptor(id: "shout", title: "Says it louder")
+struct Shout: TypedFeature {
+    struct Params: Codable {
+        var text: String
+        var times: Int
+    }
 
-    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
-        guard let text = params["text"]?.string else { throw TaskFailure("bad_input", "There is no text.") }
+    let descriptor = FeatureDescriptor(
+        id: "shout",
+        title: "Says it louder",
+        params: Params.self,
+        ["text": .init("What to say"), "times": .init("How often", default: 1, in: 1...9)]
+    )
+
+    func process(_ params: Params, _ context: FeatureContext) async throws -> TaskResult {
         context.progress(50, "taking a breath")
-        return TaskResult(value: ["text": .string(text.uppercased())])
+        let words = repeatElement(params.text.uppercased(), count: params.times)
+        return TaskResult(value: ["text": .string(words.joined(separator: " "))])
     }
 }

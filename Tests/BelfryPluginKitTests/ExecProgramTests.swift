@@ -1,4 +1,4 @@
-// What a plugin in Swift says to the hub, seen from outside: its lines and its exit status.
+// What a plugin in Swift says to the hub by exec/1, seen from outside: its lines and its exit status.
 
 import BelfryCore
 import FoundationEssentials
@@ -6,9 +6,9 @@ import Subprocess
 import SystemPackage
 import Testing
 
-@Suite("PluginMain", .timeLimit(.minutes(1)))
-struct PluginMainTests {
-    private static let program: String = {
+@Suite("A plugin as a program of exec/1", .timeLimit(.minutes(1)))
+struct ExecProgramTests {
+    static let program: String = {
         let executable = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         let directory = executable.split(separator: "/").dropLast().joined(separator: "/")
         return "/\(directory)/plugin-kit-probe"
@@ -30,6 +30,7 @@ struct PluginMainTests {
     private func run(_ input: String) async throws -> (status: Int32, lines: [JSONValue], log: String) {
         let result = try await Subprocess.run(
             .path(FilePath(Self.program)),
+            arguments: ["--exec"],
             input: .string(input),
             output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20)
@@ -133,6 +134,7 @@ struct PluginMainTests {
     func progressAndCancel() async throws {
         let result = try await Subprocess.run(
             .path(FilePath(Self.program)),
+            arguments: ["--exec"],
             input: .string(Self.request("waits")),
             output: .sequence,
             error: .discarded
