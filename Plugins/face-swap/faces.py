@@ -13,6 +13,8 @@ FOLDERS = ["/usr/share/opencv4/haarcascades", "/usr/share/opencv/haarcascades"]
 # Faces are looked for in a picture of at most this side, eyes in a face of this width: both were
 # trained on small pictures, and find more there than in large ones.
 SEARCH_SIDE, FACE_WIDTH = 1024, 200
+# Heads are held askew: where no face stands upright, the picture is turned by so many degrees.
+TURNS = (0, -20, 20, -40, 40)
 # Where eyes are in a face's box when none can be seen well, as shares of its sides.
 USUAL_EYES = ((0.32, 0.39), (0.68, 0.39))
 
@@ -27,6 +29,12 @@ class Face:
     height: int
     eyes: tuple
     are_eyes_seen: bool
+
+    def moved(self, move):
+        """Where it is after `move`, a function of x and y; its box stays upright."""
+        x, y = move(self.left + self.width / 2, self.top + self.height / 2)
+        return Face(int(x - self.width / 2), int(y - self.height / 2), self.width, self.height,
+                    tuple(move(*eye) for eye in self.eyes), self.are_eyes_seen)
 
     def facts(self):
         return {"x": self.left, "y": self.top, "width": self.width, "height": self.height,
@@ -51,6 +59,23 @@ class Finder:
 
     def faces(self, colours):
         grey = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)
+        for turn in TURNS:
+            found = self.upright(grey) if turn == 0 else self.turned(grey, turn)
+            if found:
+                return found
+        return []
+
+    def turned(self, grey, turn):
+        """Faces that are upright once the picture is turned by so many degrees."""
+        height, width = grey.shape
+        side = math.ceil(math.hypot(height, width))
+        there = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1)
+        there[:, 2] += ((side - width) / 2, (side - height) / 2)
+        back = cv2.invertAffineTransform(there)
+        found = self.upright(cv2.warpAffine(grey, there, (side, side), borderMode=cv2.BORDER_REPLICATE))
+        return [face.moved(lambda x, y: tuple(back @ (x, y, 1))) for face in found]
+
+    def upright(self, grey):
         share = min(1, SEARCH_SIDE / max(grey.shape))
         small = cv2.equalizeHist(resized(grey, share))
         boxes = self.for_faces.detectMultiScale(small, 1.1, 4, minSize=(24, 24))

@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore", module="PIL")
 FORMATS = {"png": ("PNG", "image/png", {}), "jpg": ("JPEG", "image/jpeg", {"quality": 95, "subsampling": 0}),
            "webp": ("WEBP", "image/webp", {"quality": 95})}
 KINDS = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "WEBP": "webp"}
-READABLE = [*KINDS, "TIFF", "BMP", "GIF"]
+READABLE = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"]      # MPO, which phones write, is opened as JPEG.
 
 
 class Picture:
