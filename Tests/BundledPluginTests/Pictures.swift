@@ -9,7 +9,8 @@ enum Prepared {
         let directory = BundledPlugin.checkout + "/.build/bundled-plugins"
         let script = BundledPlugin.checkout + "/Tests/BundledPluginTests/prepare"
         do {
-            let end = try Run(["sh", "-c", "\"$0\" \"$1\" 2>&1", script, directory]).end()
+            let end = try Run(["sh", "-c", "\"$0\" \"$1\" 2>&1", script, directory], hasEnvironment: true)
+                .end()
             guard end.status == 0 else { return .failure(PreparationFailed(output: end.lines)) }
             return .success(directory)
         } catch {
@@ -40,6 +41,11 @@ struct PreparationFailed: Error, CustomStringConvertible {
 /// - Parameter python: nil for the venv's; the system's has OpenCV.
 @discardableResult
 func measure(_ words: String..., python: String? = nil) throws -> JSONValue {
+    try measure(words, python: python)
+}
+
+@discardableResult
+func measure(_ words: [String], python: String? = nil) throws -> JSONValue {
     let script = BundledPlugin.checkout + "/Tests/BundledPluginTests/measure.py"
     let end = try Run([try python ?? Prepared.python(), script] + words).end()
     guard end.status == 0 else { throw MeasuringFailed(words: words) }

@@ -1,6 +1,7 @@
 // Starts programs by system calls, and a bundled plugin as the hub does: what is tested is the plugin.
 
 import BelfryCore
+import FoundationEssentials
 import Glibc
 import Synchronization
 
@@ -54,16 +55,24 @@ final class Run {
     ///   - words: the program, searched on the PATH, and its arguments.
     ///   - input: what it reads on stdin; at most what fits into a pipe.
     ///   - searchPath: the PATH that the program itself sees; nil for ours.
-    init(_ words: [String], input: String = "", searchPath: String? = nil) throws {
+    ///   - hasEnvironment: whether it has all of our environment, such as the settings of a proxy.
+    init(_ words: [String], input: String = "", searchPath: String? = nil, hasEnvironment: Bool = false)
+        throws
+    {
+        let path = searchPath ?? getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        var environment = ["PATH=\(path)", "LC_ALL=C.UTF-8"]
+        if hasEnvironment {
+            environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
+        }
         (pid, output) = try Self.spawning.withLock { _ in
-            try Self.spawn(words, input: input, searchPath: searchPath)
+            try Self.spawn(words, input: input, environment: environment)
         }
     }
 
     private static func spawn(
         _ words: [String],
         input: String,
-        searchPath: String?
+        environment: [String]
     ) throws -> (pid: pid_t, output: Int32) {
         let (stdin, stdout) = (try makePipe(), try makePipe())
         var actions = posix_spawn_file_actions_t()
@@ -73,10 +82,7 @@ final class Run {
         posix_spawn_file_actions_adddup2(&actions, stdout.write, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-        let path = searchPath ?? getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        var environment: [UnsafeMutablePointer<CChar>?] = [
-            strdup("PATH=\(path)"), strdup("LC_ALL=C.UTF-8"), nil,
-        ]
+        var environment: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
         // The threads of this process block most signals; the program starts with none blocked.
         var attributes = posix_spawnattr_t()

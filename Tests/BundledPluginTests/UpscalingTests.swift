@@ -67,44 +67,46 @@ struct UpscalingTests {
         #expect(figures[1] > figures[0] + 0.3 && figures[2] > figures[0] + 0.3, "\(figures)")
     }
 
-    @Test(
-        "every kind of picture keeps its shape, colours and transparency",
-        arguments: Engine.allCases,
-        [
-            ("palette", "png", "RGBA"), ("bits", "png", "L"), ("grey16", "png", "L"),
-            ("greyalpha", "png", "LA"), ("clear", "png", "RGBA"), ("cmyk", "jpg", "RGB"),
-            ("sideways", "jpg", "RGB"), ("profile", "png", "RGB"), ("dot", "png", "RGB"),
-        ]
-    )
-    func kinds(engine: Engine, kind: (name: String, ending: String, mode: String)) throws {
+    private static let kinds = [
+        "palette.png": "RGBA", "bits.png": "L", "grey16.png": "L", "greyalpha.png": "LA", "clear.png": "RGBA",
+        "cmyk.jpg": "RGB", "sideways.jpg": "RGB", "profile.png": "RGB", "dot.png": "RGB",
+    ]
+
+    @Test("every kind of picture keeps its shape, colours and transparency", arguments: Engine.allCases)
+    func kinds(engine: Engine) throws {
         let folder = try Folder()
-        let image = "\(folder.path)/\(kind.name).\(kind.ending)"
-        try measure("odd", kind.name, try Prepared.photo("chelsea.png"), image)
         let output = try folder.output()
-        let end = try engine.plugin().run(["image": .string(image), "scale": 4], in: output)
-        #expect(end.status == 0, "\(end.last)")
-        #expect(end.value["method"] == engine.method)
-        let name = "\(kind.name)-4x.\(kind.ending)"
-        #expect(Folder.names(in: output) == [name])
-        let facts = try measure("facts", "\(output)/\(name)")
+        let names = Self.kinds.keys.sorted()
+        try measure(["odds", try Prepared.photo("chelsea.png"), folder.path] + names)
+        var files: [String] = []
+        for name in names {
+            let end = try engine.plugin()
+                .run(["image": .string("\(folder.path)/\(name)"), "scale": 4], in: output)
+            #expect(end.status == 0, "\(end.last)")
+            #expect(end.value["method"] == engine.method)
+            files.append("\(output)/\(end.value["file"]?.string ?? "")")
+            #expect(files.last == "\(output)/\(name.replacing(".", with: "-4x."))")
+        }
+        let facts = try measure(["facts"] + files)
+        for (name, file) in zip(names, files) { try check(name, facts[file] ?? .null, engine) }
+        #expect(Folder.names(in: output).count == names.count)
+    }
+
+    private func check(_ name: String, _ facts: JSONValue, _ engine: Engine) throws {
         let (width, height): (Int64, Int64) =
-            switch kind.name {
-            case "dot": (4, 4)
-            case "sideways": (124, 180)
+            switch name {
+            case "dot.png": (4, 4)
+            case "sideways.jpg": (124, 180)
             default: (180, 124)
             }
-        #expect(facts["width"] == .int(width) && facts["height"] == .int(height))
-        #expect(end.value["width"] == .int(width) && end.value["height"] == .int(height))
+        #expect(facts["width"] == .int(width) && facts["height"] == .int(height), "\(name)")
         // vips keeps sixteen bits and the inks of print; the others make what screens show.
-        if engine != .vips { #expect(facts["mode"] == .string(kind.mode)) }
-        if kind.name == "profile" { #expect(facts["profile"] == true) }
-        if kind.name == "clear" {
-            let alpha = facts["alpha"]?.array?.compactMap(\.int) ?? []
-            #expect(alpha.count == 2 && alpha[0] < 12 && alpha[1] > 243, "\(alpha)")
-        }
-        if kind.name == "grey16", engine != .vips {
-            let levels = facts["levels"]?.array?.compactMap(\.int) ?? []
-            #expect(levels.count == 2 && levels[0] < 12 && levels[1] > 243, "\(levels)")
+        guard engine != .vips else { return }
+        #expect(facts["mode"]?.string == Self.kinds[name], "\(name)")
+        if name == "profile.png" { #expect(facts["profile"] == true) }
+        for (ramp, key) in [("clear.png", "alpha"), ("grey16.png", "levels")] where name == ramp {
+            let range = facts[key]?.array?.compactMap(\.int) ?? []
+            #expect(range.count == 2 && range[0] < 12 && range[1] > 243, "\(name): \(range)")
         }
     }
 
@@ -122,8 +124,8 @@ struct UpscalingTests {
     @Test("tiles leave no seam", arguments: [2, 4])
     func seams(scale: Int64) throws {
         let folder = try Folder()
-        // Tiles are 512 pixels of the result wide: the seam lies in the middle of the part below.
-        let seam = 512 / scale
+        // Tiles are 384 pixels of the result wide: the seam lies in the middle of the part below.
+        let seam = 384 / scale
         let (left, right) = (seam - 40, seam + 40)
         let whole = "\(folder.path)/whole.png"
         try measure("crop", try Prepared.photo("coffee.png"), whole, "0", "0", "\(seam + 60)", "90")
@@ -157,7 +159,7 @@ struct UpscalingTests {
         #expect(end.status == 0, "\(end.last)")
         #expect(end.value["width"] == 12000)
         // The network's last layer alone would take 1.2 GB of the whole strip.
-        #expect(end.peakMemory < 400 << 20)
+        #expect(end.peakMemory < 700 << 20)
         #expect(end.percents.count > 20)
         #expect(end.percents == end.percents.sorted() && end.percents.last == 100)
     }

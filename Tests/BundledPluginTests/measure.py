@@ -29,7 +29,12 @@ def psnr(one, other):
     return {"psnr": float(10 * numpy.log10(255 ** 2 / numpy.mean(difference ** 2)))}
 
 
-def facts(path):
+def facts(*paths):
+    """By path: what the file is. Of one path, that alone."""
+    return fact(paths[0]) if len(paths) == 1 else {path: fact(path) for path in paths}
+
+
+def fact(path):
     picture = Image.open(path)
     alpha = picture.getchannel("A").getextrema() if "A" in picture.getbands() else None
     levels = picture.convert("L").getextrema()
@@ -142,8 +147,15 @@ def odd(kind, source, target):
     return {}
 
 
+def odds(source, folder, *names):
+    """All the odd pictures with these names: KIND.ENDING."""
+    for name in names:
+        odd(name.split(".")[0], source, folder + "/" + name)
+    return {}
+
+
 COMMANDS = {command.__name__: command for command in (
-    halve, psnr, facts, crop, beside, turned, difference, halo, ovals, faces, odd)}
+    halve, psnr, facts, crop, beside, turned, difference, halo, ovals, faces, odd, odds)}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))
