@@ -9,7 +9,7 @@ STATIC = -c release -Xswiftc -static-executable --scratch-path .build-static
 PRODUCTS = belfryd belfry belfry-launch belfry-text-to-image
 STAGE = .build/stage
 
-.PHONY: help run test build install uninstall bench lint format docs dependencies test-dependencies torture simulate
+.PHONY: help run test build install uninstall bench lint format docs dependencies feature-dependencies test-dependencies torture simulate
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,7 +20,7 @@ run: dependencies ## Builds Belfry and makes a picture with it, in the backgroun
 	@packaging/first-run "$(CURDIR)/$(STAGE)" "$(CURDIR)/.build/run"
 
 # What starts many real programs goes by itself, so that the others are not kept waiting for the machine.
-APART = DBusTests DesktopTestingTests BelfryDesktopTests EndToEndTests
+APART = BundledPluginTests DBusTests DesktopTestingTests BelfryDesktopTests EndToEndTests
 
 test: test-dependencies ## Runs all tests.
 	$(SWIFT) build --build-tests
@@ -29,7 +29,7 @@ test: test-dependencies ## Runs all tests.
 
 # What is started often, apart: fully static it starts three times as fast, and the flag holds for a
 # whole build.
-build: dependencies ## Builds release programs into .build/stage.
+build: feature-dependencies ## Builds release programs into .build/stage.
 	@for product in belfryd belfry-text-to-image; do $(SWIFT) build $(RELEASE) --product $$product || exit 1; done
 	@for product in belfry belfry-launch; do $(SWIFT) build $(STATIC) --product $$product || exit 1; done
 	@packaging/stage "$$($(SWIFT) build $(RELEASE) --show-bin-path)" $(STAGE) .build-static/release
@@ -75,6 +75,9 @@ docs: ## Builds the API reference into .build/docs.
 
 dependencies:
 	@packaging/dependencies
+
+feature-dependencies:
+	@packaging/dependencies --features
 
 test-dependencies:
 	@packaging/dependencies --test

@@ -271,7 +271,12 @@ let package = Package(
             ],
             swiftSettings: swift
         ),
-        .testTarget(name: "VideoPluginTests", dependencies: ["BelfryCore"], swiftSettings: swift),
+        .testTarget(
+            name: "BundledPluginTests",
+            dependencies: ["BelfryCore"],
+            exclude: ["measure.py", "prepare"],
+            swiftSettings: swift
+        ),
         .executableTarget(
             name: "belfry-simulate",
             dependencies: ["BelfryTesting"],

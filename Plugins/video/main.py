@@ -9,6 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True  # An installed plugin's files are pinned: none may appear.
 
+from joining import Joining  # noqa: E402
 from operations import PARTIAL, Work  # noqa: E402
 from programs import Failure, Programs, say  # noqa: E402
 
@@ -28,7 +29,8 @@ def main():
     try:
         request = json.load(sys.stdin)
         params, directory = dict(request["params"]), os.path.abspath(request["outputDir"])
-        value, artifacts = Work(programs, params, directory).do()
+        work = Joining if params.get("operation") == "concat" else Work
+        value, artifacts = work(programs, params, directory).do()
         say({"type": "result", "value": value, "artifacts": artifacts})
         return 0
     except Failure as failure:

@@ -15,7 +15,8 @@ LOCAL_ONLY = ["-protocol_whitelist", "file,pipe"]
 class Media:
     """What ffprobe says about a file."""
 
-    def __init__(self, report):
+    def __init__(self, report, options=()):
+        self.options = list(options)
         self.format = report.get("format", {})
         streams = report.get("streams", [])
         # The cover of a song is a video stream to ffmpeg.
@@ -28,6 +29,14 @@ class Media:
         self.frames = int(number(own.get("nb_frames")) or number(own.get("nb_read_packets")) or 0) or None
         if self.is_still:
             self.duration = None
+
+    @property
+    def size(self):
+        """Width and height as people see them: turned, and with the shape that its pixels have."""
+        width, height = self.video["width"], self.video["height"]
+        width = round(width * (fraction((self.video.get("sample_aspect_ratio") or "").replace(":", "/")) or 1))
+        turns = [side.get("rotation", 0) for side in self.video.get("side_data_list", [])]
+        return (height, width) if any(abs(turn) % 180 == 90 for turn in turns) else (width, height)
 
     @property
     def is_still(self):
@@ -55,13 +64,12 @@ def probe(programs, path, *more):
     status, text, errors = programs.output(arguments)
     if status != 0:
         return None, last_lines(errors, 1).replace("file:%s: " % path, "")
-    return Media(json.loads(text)), ""
+    return Media(json.loads(text), more), ""
 
 
-def open_input(programs, params):
-    path = params.get("input")
+def open_input(programs, path, parameter="input"):
     if not isinstance(path, str) or not path or "\0" in path:
-        raise Failure("bad_input", "There is no 'input'.", fix="Give input=FILE.")
+        raise Failure("bad_input", "There is no '%s'." % parameter, fix="Give %s=FILE." % parameter)
     path = os.path.abspath(path)
     try:
         with open(path, "rb"):
@@ -70,6 +78,9 @@ def open_input(programs, params):
         raise Failure("bad_input", "%s cannot be read: %s." % (path, error.strerror))
     try:
         media, reason = probe(programs, path)
+        if not media and "%" in path:
+            # A picture whose name looks like the pattern of a series is still one picture.
+            media, reason = probe(programs, path, "-pattern_type", "none")
     except TimeoutError:
         media, reason = None, "it takes more than a minute to look at."
     if not media or set(media.format.get("format_name", "").split(",")) & NOT_A_VIDEO:

@@ -9,6 +9,8 @@ from programs import Failure, last_lines, program
 from progress import Progress, clock
 
 PARTIAL = ".partial"        # Work in progress lies under this name, in the output directory.
+SOUND = {"webm": "libopus", "mp4": "aac"}
+CONTAINER = {"webm": ["-f", "webm"], "mp4": ["-movflags", "+faststart", "-f", "mp4"]}
 MAX_FRAMES = 5000           # Every picture becomes an artifact that the hub keeps.
 
 
@@ -17,22 +19,28 @@ class Work:
 
     def __init__(self, programs, params, directory):
         self.programs, self.params, self.directory = programs, params, directory
-        self.path, self.media = open_input(programs, params)
-        self.stem = stem(self.path)
+        self.open()
+
+    def open(self):
+        self.path, self.media = open_input(self.programs, self.params.get("input"))
+        self.stem, self.inputs = stem(self.path), read_from(self.path, self.media)
 
     def place(self, *names):
         return os.path.join(self.directory, *names)
 
     def ffmpeg(self, arguments, before=(), output_name=PARTIAL, progress=None, verbosity="warning"):
-        progress = progress or Progress(self.media.duration, self.media.frames)
+        progress = progress or self.progress()
         command = [program("ffmpeg"), "-nostdin", "-hide_banner", "-nostats", "-v", verbosity, "-y",
-                   "-progress", "pipe:1", "-stats_period", "0.25", *before, *LOCAL_ONLY,
-                   "-i", "file:" + self.path, *arguments, "file:" + output_name]
+                   "-progress", "pipe:1", "-stats_period", "0.25", *before, *self.inputs, *arguments,
+                   "file:" + output_name]
         status, errors = self.programs.run(
             command, progress.feed, cwd=self.directory, on_alive=progress.repeat)
         if status != 0:
             raise ffmpeg_failure(status, errors)
         return progress
+
+    def progress(self):
+        return Progress(self.media.duration, self.media.frames)
 
     def size_filters(self, is_even):
         width, height = self.params.get("width"), self.params.get("height")
@@ -62,10 +70,11 @@ class Work:
         chain = [*self.size_filters(is_even=True), *filters, *encoder.filters]
         arguments = ["-map", "0:%d" % self.media.video["index"], "-vf", ",".join(chain), *encoder.arguments]
         if self.media.audio and self.params.get("audio", "keep") == "keep":
-            fits, name = (("opus", "vorbis"), "libopus") if container == "webm" else (("aac", "mp3"), "aac")
+            fits = ("opus", "vorbis") if container == "webm" else ("aac", "mp3")
             keep = self.media.audio.get("codec_name") in fits
-            arguments += ["-map", "0:%d" % self.media.audio["index"], "-c:a", "copy" if keep else name]
-        return arguments + (["-movflags", "+faststart"] if container == "mp4" else []) + ["-f", container]
+            arguments += ["-map", "0:%d" % self.media.audio["index"],
+                          "-c:a", "copy" if keep else SOUND[container]]
+        return arguments + CONTAINER[container]
 
     def finish_video(self, encoder, name, container, progress):
         made, reason = probe(self.programs, self.place(PARTIAL))
@@ -152,6 +161,10 @@ class Work:
         if operation == "frames":
             return self.frames()
         raise Failure("bad_params", "There is no operation '%s'." % operation)
+
+
+def read_from(path, media):
+    return [*LOCAL_ONLY, *media.options, "-i", "file:" + path]
 
 
 def mime(kind):

@@ -151,7 +151,7 @@ struct FirstRunTests {
         let sandbox = try Sandbox()
         let features = try await sandbox.belfry("feature", "list", "--json").json
         let ids = features["features"]?.array?.compactMap { $0["id"]?.string }
-        #expect(ids == ["shell", "text-to-image", "video"])
+        #expect(ids == ["face-swap", "shell", "text-to-image", "upscaling", "video"])
         let plugins = try await sandbox.belfry("plugin", "list")
         #expect(plugins.output.contains("text-to-image"))
         let list = try await sandbox.belfry("list")

@@ -96,35 +96,65 @@ struct GuideTests {
         return blocks
     }
 
-    @Test("the plugin of WritingAPlugin.md is written, added and run by what the guide says")
-    func writingAPlugin() async throws {
-        let sandbox = try Sandbox()
-        let files = FileManager.default
-        let blocks = try blocks("WritingAPlugin.md")
-        #expect(blocks.map(\.marker).filter { $0.hasPrefix("run") }.count >= 2)
+    /// Writes the files of a guide and runs its examples, one after the other; returns all that they said.
+    private func play(_ blocks: [Block], in sandbox: Sandbox) async throws -> String {
         var output = ""
         for block in blocks {
             if block.marker.hasPrefix("file: ") {
-                let path = "\(sandbox.root)/\(block.marker.dropFirst(6))"
-                try files.createDirectory(
-                    atPath: String(path[..<path.lastIndex(of: "/")!]),
-                    withIntermediateDirectories: true
-                )
-                try block.text.write(toFile: path, atomically: true, encoding: .utf8)
-            } else {
-                let ran = try await sandbox.run(
-                    "/bin/sh",
-                    ["-ec", block.text],
-                    adding: ["PATH": Sandbox.programs + ":/usr/bin:/bin"]
-                )
-                #expect((ran.status != 0) == block.marker.contains("fails"), "\(block.text)\n\(ran.errors)")
-                output += ran.output + ran.errors
+                try sandbox.write(block.text, to: String(block.marker.dropFirst(6)))
+                continue
             }
+            let path = Sandbox.programs + ":/usr/bin:/bin"
+            let ran = try await sandbox.run("/bin/sh", ["-ec", block.text], adding: ["PATH": path])
+            #expect((ran.status != 0) == block.marker.contains("fails"), "\(block.text)\n\(ran.errors)")
+            output += ran.output + ran.errors
         }
+        return output
+    }
+
+    @Test("the plugin of WritingAPlugin.md is written, added and run by what the guide says")
+    func writingAPlugin() async throws {
+        let sandbox = try Sandbox()
+        let blocks = try blocks("WritingAPlugin.md")
+        #expect(blocks.map(\.marker).filter { $0.hasPrefix("run") }.count >= 2)
+        let output = try await play(blocks, in: sandbox)
         let path = try #require(output.split(separator: "\n").first { $0.hasSuffix("/poster.txt") })
         let poster = try String(contentsOfFile: String(path), encoding: .utf8)
         #expect(poster == String(repeating: "* * * Save the bells * * *\n", count: 3))
         #expect(output.contains("printed 3 copies"))
         #expect(output.contains("copies"), "the refused parameter is named: \(output)")
+    }
+
+    @Test("Tutorial.md makes, from one prompt, a picture, a larger one, another face, and a film of both")
+    func tutorial() async throws {
+        let sandbox = try Sandbox()
+        let prepared = Sandbox.checkout + "/.build/bundled-plugins"
+        let made = try await sandbox.run(
+            Sandbox.checkout + "/Tests/BundledPluginTests/prepare",
+            [prepared],
+            adding: ProcessInfo.processInfo.environment
+        )
+        try #require(made.status == 0, "photographs come from PyPI: \(made.errors)")
+        for (photo, name) in [("grace_hopper.jpg", "portrait.jpg"), ("astronaut.png", "astronaut.png")] {
+            let source = "\(prepared)/pictures/\(photo)"
+            try FileManager.default.copyItem(atPath: source, toPath: "\(sandbox.root)/\(name)")
+        }
+        let blocks = try blocks("Tutorial.md")
+        #expect(blocks.count >= 5)
+        let output = try await play(blocks, in: sandbox)
+        #expect(output.contains("There is no face in 'image'"), "\(output)")
+
+        let tasks = try await sandbox.belfry("list", "--json").json["tasks"]?.array ?? []
+        func values(_ feature: String) -> [JSONValue] {
+            tasks.filter { $0["featureId"] == .string(feature) }.compactMap { $0["result"]?["value"] }
+        }
+        let scene = try #require(values("text-to-image").last)
+        let large = try #require(values("upscaling").last)
+        #expect(scene["width"] == 320 && large["width"] == 1280 && large["height"] == 800)
+        #expect(values("face-swap").count == 2)
+        #expect(values("face-swap").allSatisfy { $0["swapped"]?.array?.count == 1 })
+        let film = try #require(values("video").first { $0["operation"] == "concat" })
+        #expect(film["width"] == 1280 && film["height"] == 800 && film["durationSeconds"] == 4)
+        #expect(values("video").first { $0["operation"] == "frames" }?["count"] == 4)
     }
 }

@@ -5,14 +5,14 @@ import Glibc
 import Testing
 
 @Suite("The video plugin", .enabled(if: VideoPlugin.isRunnable, "needs python3, ffmpeg and ffprobe"))
-struct VideoPluginTests {
+struct VideoTests {
     @Test("percentages only grow, stay below 100 while ffmpeg works, and end at 100")
     func percentages() throws {
         let folder = try Folder()
         try VideoPlugin.makeClip("\(folder.path)/in.mp4", size: "640x360")
         let end = try VideoPlugin.run(
             ["operation": "transcode", "input": .string("\(folder.path)/in.mp4"), "preset": "slow"],
-            in: try makeOutput(folder.path)
+            in: try folder.output()
         )
         let percents = end.lines.filter { $0["type"] == "progress" }.compactMap { $0["percent"]?.double }
         #expect(end.status == 0)
@@ -40,7 +40,7 @@ struct VideoPluginTests {
         try VideoPlugin.makeClip("\(folder.path)/in.mp4", more: ["-f", "lavfi", "-i", "sine"])
         var members = try #require(params.object)
         members["input"] = .string("\(folder.path)/in.mp4")
-        let output = try makeOutput(folder.path)
+        let output = try folder.output()
         let end = try VideoPlugin.run(.object(members), in: output)
         let result = try #require(end.lines.last)
         let value = try #require(result["value"])
@@ -67,7 +67,7 @@ struct VideoPluginTests {
         let folder = try Folder()
         try VideoPlugin.makeClip("\(folder.path)/in.mp4")
         for (rate, count) in [(4.0, 8), (0.01, 1)] {
-            let output = try makeOutput(folder.path, "out\(count)")
+            let output = try folder.output("out\(count)")
             let end = try VideoPlugin.run(
                 ["operation": "frames", "input": .string("\(folder.path)/in.mp4"), "fps": .double(rate)],
                 in: output
@@ -84,7 +84,7 @@ struct VideoPluginTests {
         try VideoPlugin.makeClip("\(folder.path)/in.h264", more: ["-f", "h264"])
         let end = try VideoPlugin.run(
             ["operation": "transcode", "input": .string("\(folder.path)/in.h264")],
-            in: try makeOutput(folder.path)
+            in: try folder.output()
         )
         #expect(end.lines.contains { $0["message"]?.string?.hasPrefix("frame 50 of 50") ?? false })
         #expect(end.lines.last?["type"] == "result")
@@ -96,7 +96,7 @@ struct VideoPluginTests {
         // Long enough not to be finished before it is cancelled.
         let input = "\(folder.path)/long.mkv"
         try VideoPlugin.makeClip(input, size: "640x360", seconds: 60, more: ["-c:v", "mpeg4"])
-        let output = try makeOutput(folder.path)
+        let output = try folder.output()
         let run = try VideoPlugin.start(
             ["operation": "transcode", "input": .string(input), "preset": "slow", "codec": "hevc"],
             in: output
@@ -115,8 +115,8 @@ struct VideoPluginTests {
     @Test("what is no video is refused as bad input, without a retry", arguments: BadInput.allCases)
     func badInput(kind: BadInput) throws {
         let folder = try Folder()
-        let input = try kind.make(in: folder.path)
-        let output = try makeOutput(folder.path)
+        let input = try kind.make(in: folder)
+        let output = try folder.output()
         for operation in ["transcode", "thumbnail"] {
             let end = try VideoPlugin.run(
                 ["operation": .string(operation), "input": .string(input)],
@@ -138,7 +138,7 @@ struct VideoPluginTests {
         for (operation, name) in [
             ("greyscale", "f concat:%03d 'ü-grey.mp4"), ("thumbnail", "f concat:%03d 'ü-thumbnail.png"),
         ] {
-            let output = try makeOutput(folder.path, operation)
+            let output = try folder.output(operation)
             let end = try VideoPlugin.run(
                 ["operation": .string(operation), "input": .string(input)],
                 in: output
@@ -153,7 +153,7 @@ struct VideoPluginTests {
         let folder = try Folder()
         let input = JSONValue.string("\(folder.path)/in.mp4")
         try VideoPlugin.makeClip("\(folder.path)/in.mp4")
-        let output = try makeOutput(folder.path)
+        let output = try folder.output()
         let late = try VideoPlugin.run(["operation": "thumbnail", "input": input, "at": 7], in: output)
         #expect(late.lines.last?["code"] == "bad_params")
         #expect(late.lines.last?["message"] == "'at' is 7.0 s, and the video ends at 2.0 s.")
@@ -164,45 +164,38 @@ struct VideoPluginTests {
 
     @Test("running leaves the plugin's own directory as it is")
     func leavesNoByteCode() throws {
-        let before = Folder.names(in: VideoPlugin.directory)
+        let before = Folder.names(in: try VideoPlugin.plugin().directory)
         let folder = try Folder()
         _ = try VideoPlugin.run(["operation": "thumbnail", "input": "/nowhere"], in: folder.path)
         #expect(before.contains("main.py"))
-        #expect(Folder.names(in: VideoPlugin.directory) == before)
+        #expect(Folder.names(in: try VideoPlugin.plugin().directory) == before)
     }
 }
 
 enum BadInput: String, CaseIterable {
-    case absent, empty, text, noise, sound, truncated, playlist
+    case absent, empty, text, noise, sound, truncated, playlist, nothing
 
-    func make(in folder: String) throws -> String {
-        let path = "\(folder)/\(rawValue).mp4"
+    func make(in folder: borrowing Folder) throws -> String {
+        let name = "\(rawValue).mp4"
+        let path = "\(folder.path)/\(name)"
         switch self {
         case .absent: break
-        case .empty: try save([], path)
-        case .text: try save(Array("just words\n".utf8), path)
-        case .noise: try save((0..<4096).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }, path)
-        case .playlist: try save(Array("#EXTM3U\n#EXTINF:4,\n/etc/hostname\n#EXT-X-ENDLIST\n".utf8), path)
+        case .empty: try folder.save([], as: name)
+        case .text: try folder.save("just words\n".utf8, as: name)
+        case .noise:
+            let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }
+            try folder.save(bytes, as: name)
+        case .playlist:
+            try folder.save("#EXTM3U\n#EXTINF:4,\n/etc/hostname\n#EXT-X-ENDLIST\n".utf8, as: name)
         case .sound: try Run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine", "-t", "1", path]).end()
         case .truncated:
             try VideoPlugin.makeClip(path)
             // The index of an mp4 lies at its end.
             guard truncate(path, 3000) == 0 else { throw SystemError("truncate", errno) }
+        case .nothing: try VideoPlugin.makeClip(path, seconds: 0)
         }
         return path
     }
-
-    private func save(_ bytes: [UInt8], _ path: String) throws {
-        guard let file = fopen(path, "w") else { throw SystemError("fopen", errno) }
-        fwrite(bytes, 1, bytes.count, file)
-        fclose(file)
-    }
-}
-
-private func makeOutput(_ folder: String, _ name: String = "out") throws -> String {
-    let path = "\(folder)/\(name)"
-    guard mkdir(path, 0o755) == 0 else { throw SystemError("mkdir", errno) }
-    return path
 }
 
 /// The processes that work in `directory`.

@@ -1,6 +1,7 @@
-// Starts the plugin as the hub does, by system calls: what is tested is the program, not the hub.
+// Starts programs by system calls, and a bundled plugin as the hub does: what is tested is the plugin.
 
 import BelfryCore
+import FoundationEssentials
 import Glibc
 import Synchronization
 
@@ -9,7 +10,7 @@ struct Folder: ~Copyable {
     let path: String
 
     init() throws {
-        var template = Array("/tmp/belfry-video-XXXXXX".utf8CString)
+        var template = Array("/tmp/belfry-bundled-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno) }
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
@@ -54,16 +55,24 @@ final class Run {
     ///   - words: the program, searched on the PATH, and its arguments.
     ///   - input: what it reads on stdin; at most what fits into a pipe.
     ///   - searchPath: the PATH that the program itself sees; nil for ours.
-    init(_ words: [String], input: String = "", searchPath: String? = nil) throws {
+    ///   - hasEnvironment: whether it has all of our environment, such as the settings of a proxy.
+    init(_ words: [String], input: String = "", searchPath: String? = nil, hasEnvironment: Bool = false)
+        throws
+    {
+        let path = searchPath ?? getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        var environment = ["PATH=\(path)", "LC_ALL=C.UTF-8"]
+        if hasEnvironment {
+            environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
+        }
         (pid, output) = try Self.spawning.withLock { _ in
-            try Self.spawn(words, input: input, searchPath: searchPath)
+            try Self.spawn(words, input: input, environment: environment)
         }
     }
 
     private static func spawn(
         _ words: [String],
         input: String,
-        searchPath: String?
+        environment: [String]
     ) throws -> (pid: pid_t, output: Int32) {
         let (stdin, stdout) = (try makePipe(), try makePipe())
         var actions = posix_spawn_file_actions_t()
@@ -73,10 +82,7 @@ final class Run {
         posix_spawn_file_actions_adddup2(&actions, stdout.write, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-        let path = searchPath ?? getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        var environment: [UnsafeMutablePointer<CChar>?] = [
-            strdup("PATH=\(path)"), strdup("LC_ALL=C.UTF-8"), nil,
-        ]
+        var environment: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
         // The threads of this process block most signals; the program starts with none blocked.
         var attributes = posix_spawnattr_t()
@@ -120,76 +126,86 @@ final class Run {
         }
     }
 
+    /// The most memory that it had at once, in bytes; known once it has ended.
+    private(set) var peakMemory = 0
+
     /// Its remaining lines and its exit status; above 128 is a signal.
     @discardableResult
     func end() throws -> (lines: [String], status: Int32) {
         var lines: [String] = []
         while let line = line() { lines.append(line) }
         var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0 {
-            guard errno == EINTR else { throw SystemError("waitpid", errno) }
+        var usage = rusage()
+        while wait4(pid, &status, 0, &usage) < 0 {
+            guard errno == EINTR else { throw SystemError("wait4", errno) }
         }
+        peakMemory = usage.ru_maxrss * 1024
         return (lines, status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + status & 0x7F)
     }
 }
 
-/// The plugin under test.
-enum VideoPlugin {
-    static let directory: String = {
-        var parts = #filePath.split(separator: "/")
-        parts.removeLast(3)
-        return "/" + parts.joined(separator: "/") + "/Plugins/video"
-    }()
+/// One of the bundled plugins, and the Python that it runs on.
+struct BundledPlugin {
+    let name: String
+    /// The interpreter, with options of its own.
+    var python: [String]
+    /// The PATH that it sees; nil for ours.
+    var searchPath: String?
 
-    /// Whether the programs are there that the plugin requires.
-    static let isRunnable = ["python3", "ffmpeg", "ffprobe"].allSatisfy { find($0) != nil }
+    /// The package's own directory.
+    static let checkout = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
-    static func find(_ program: String) -> String? {
-        let path = getenv("PATH").map { String(cString: $0) } ?? ""
-        return path.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
-    }
+    var directory: String { "\(Self.checkout)/Plugins/\(name)" }
 
-    /// - Parameter isBare: whether nothing is on the plugin's PATH.
-    static func start(_ params: JSONValue, in folder: String, isBare: Bool = false) throws -> Run {
+    func start(_ params: JSONValue, in folder: String) throws -> Run {
         let request: JSONValue = [
             "protocol": "exec/1", "taskId": "01890000-0000-7000-8000-000000000000", "fence": 1, "attempt": 1,
-            "featureId": "video", "params": params, "inputs": [:], "outputDir": .string(folder),
+            "featureId": .string(name), "params": params, "inputs": [:], "outputDir": .string(folder),
         ]
-        // python3 may be a script that needs a PATH; the interpreter itself does not.
-        let ask = try Run(["python3", "-c", "import sys; print(sys.executable)"])
-        let python = ask.line() ?? "python3"
-        try ask.end()
         return try Run(
-            [python, "\(directory)/main.py"],
+            python + ["\(directory)/main.py"],
             input: request.text + "\n",
-            searchPath: isBare ? "/nowhere" : nil
+            searchPath: searchPath
         )
     }
 
     /// Runs a task to its end; every line must be the protocol's.
-    static func run(
-        _ params: JSONValue,
-        in folder: String,
-        isBare: Bool = false
-    ) throws -> (lines: [JSONValue], status: Int32) {
-        let end = try start(params, in: folder, isBare: isBare).end()
-        return (try end.lines.map { try JSONValue(parsing: $0) }, end.status)
+    func run(_ params: JSONValue, in folder: String) throws -> Outcome {
+        let run = try start(params, in: folder)
+        let end = try run.end()
+        let lines = try end.lines.map { try JSONValue(parsing: $0) }
+        return Outcome(lines: lines, status: end.status, peakMemory: run.peakMemory)
     }
 
-    /// Makes a clip with ffmpeg's own sources.
-    static func makeClip(_ path: String, size: String = "160x90", seconds: Int = 2, more: [String] = [])
-        throws
-    {
-        let source = ["-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25"]
-        let end = try Run(["ffmpeg", "-v", "error"] + source + more + ["-t", "\(seconds)", path]).end()
-        guard end.status == 0 else { throw SystemError("ffmpeg \(path)", EINVAL) }
+    /// How a task ended, and all that it said.
+    struct Outcome {
+        let lines: [JSONValue]
+        let status: Int32
+        let peakMemory: Int
+
+        /// The last line: the result or the error.
+        var last: JSONValue { lines.last ?? .null }
+        var value: JSONValue { last["value"] ?? .null }
+        var percents: [Double] { lines.compactMap { $0["percent"]?.double } }
+    }
+}
+
+extension Folder {
+    /// A new directory in it, such as for what a plugin makes.
+    func output(_ name: String = "out") throws -> String {
+        let path = "\(self.path)/\(name)"
+        guard mkdir(path, 0o755) == 0 else { throw SystemError("mkdir", errno) }
+        return path
     }
 
-    /// What ffprobe says about the first stream of a file.
-    static func facts(_ path: String) throws -> JSONValue {
-        let end = try Run(
-            ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", "file:" + path]
-        ).end()
-        return try JSONValue(parsing: end.lines.joined())
+    /// A file in it.
+    @discardableResult
+    func save(_ bytes: some Sequence<UInt8>, as name: String) throws -> String {
+        let path = "\(self.path)/\(name)"
+        guard let file = fopen(path, "w") else { throw SystemError("fopen", errno) }
+        defer { fclose(file) }
+        let bytes = Array(bytes)
+        guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw SystemError("fwrite", errno) }
+        return path
     }
 }
