@@ -86,31 +86,30 @@ struct ComfyUITests {
         let submitted = Gate()
         let pong = Mutex<String?>(nil)
         let progress = Progress()
-        let (made, log) = try await StandIn.run(
-            socket: { socket in
-                try await socket.send([
-                    "type": "status", "data": ["status": ["exec_info": ["queue_remaining": 3]]],
-                ])
-                await submitted.wait()
-                let word = try await socket.ping("still there?")
-                pong.withLock { $0 = word }
-                try await socket.send(Self.message("execution_start"))
-                try await socket.send(Self.message("execution_cached", ["nodes": ["4", "5"]]))
-                try await socket.send(Self.message("executing", ["node": "3"]))
-                // A preview, as large as they come, and someone else's progress.
-                try await socket.binary([0, 0, 0, 1, 0, 0, 0, 1] + Array(repeating: 7, count: 1 << 20))
-                try await socket.send([
-                    "type": "progress", "data": ["value": 9, "max": 9, "prompt_id": "other"],
-                ])
-                let half = Self.message("progress", ["node": "3", "value": 10, "max": 20]).text
-                try await socket.text(String(half.prefix(20)), isLast: false, isFirst: true)
-                try await socket.text(String(half.dropFirst(20)), isLast: true, isFirst: false)
-                try await socket.send(Self.message("executed", ["node": "9", "output": [:]]))
-                place.withLock { $0 = .done }
-                try await socket.send(Self.message("executing", ["node": nil]))
-                await Gate().wait()
-            }
-        ) { request in
+        let socket: StandIn.Socket = { socket in
+            try await socket.send([
+                "type": "status", "data": ["status": ["exec_info": ["queue_remaining": 3]]],
+            ])
+            await submitted.wait()
+            let word = try await socket.ping("still there?")
+            pong.withLock { $0 = word }
+            try await socket.send(Self.message("execution_start"))
+            try await socket.send(Self.message("execution_cached", ["nodes": ["4", "5"]]))
+            try await socket.send(Self.message("executing", ["node": "3"]))
+            // A preview, as large as they come, and someone else's progress.
+            try await socket.binary([0, 0, 0, 1, 0, 0, 0, 1] + Array(repeating: 7, count: 1 << 20))
+            try await socket.send([
+                "type": "progress", "data": ["value": 9, "max": 9, "prompt_id": "other"],
+            ])
+            let half = Self.message("progress", ["node": "3", "value": 10, "max": 20]).text
+            try await socket.text(String(half.prefix(20)), isLast: false, isFirst: true)
+            try await socket.text(String(half.dropFirst(20)), isLast: true, isFirst: false)
+            try await socket.send(Self.message("executed", ["node": "9", "output": [:]]))
+            place.withLock { $0 = .done }
+            try await socket.send(Self.message("executing", ["node": nil]))
+            await Gate().wait()
+        }
+        let (made, log) = try await StandIn.run(socket: socket) { request in
             if request.path == "/prompt" { submitted.open() }
             return Self.answer(request, place.withLock { $0 }, pngs)
         } _: { url in
@@ -171,7 +170,8 @@ struct ComfyUITests {
     @Test("a WebSocket that falls silent is not waited for")
     func silentSocket() async throws {
         let png = try Attempt.png()
-        let (made, _) = try await StandIn.run(socket: { _ in await Gate().wait() }) {
+        let socket: StandIn.Socket = { _ in await Gate().wait() }
+        let (made, _) = try await StandIn.run(socket: socket) {
             Self.answer($0, .done, [png])
         } _: { url in
             var provider = Self.provider(url)
@@ -187,15 +187,14 @@ struct ComfyUITests {
     )
     func nodeFails(isTold: Bool) async throws {
         let submitted = Gate()
-        let (failure, _) = try await StandIn.run(
-            socket: { socket in
-                await submitted.wait()
-                if isTold {
-                    try await socket.send(Self.message("execution_error", Self.failure))
-                    await Gate().wait()
-                }
+        let socket: StandIn.Socket = { socket in
+            await submitted.wait()
+            if isTold {
+                try await socket.send(Self.message("execution_error", Self.failure))
+                await Gate().wait()
             }
-        ) { request in
+        }
+        let (failure, _) = try await StandIn.run(socket: socket) { request in
             if request.path == "/prompt" { submitted.open() }
             return Self.answer(request, isTold ? .running : .failed, [])
         } _: { url in
@@ -242,13 +241,11 @@ struct ComfyUITests {
     func cancel(name: String, calls: [String]) async throws {
         let place = name == "pending" ? Place.pending : name == "running" ? .running : .forgotten
         let submitted = Gate()
-        let (_, log) = try await StandIn.run(
-            socket: { _ in await Gate().wait() },
-            handler: { request in
-                if request.path == "/prompt" { submitted.open() }
-                return Self.answer(request, place, [])
-            }
-        ) { url in
+        let socket: StandIn.Socket = { _ in await Gate().wait() }
+        let (_, log) = try await StandIn.run(socket: socket) { request in
+            if request.path == "/prompt" { submitted.open() }
+            return Self.answer(request, place, [])
+        } _: { url in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     await #expect(throws: CancellationError.self) {
