@@ -69,6 +69,7 @@ final class StandIn: Sendable {
     }
 
     private let log = Mutex<[Request]>([])
+    private let channels = Mutex<[any Channel]>([])
     private let handler: Handler
     private let socket: Socket?
 
@@ -102,7 +103,11 @@ final class StandIn: Sendable {
                 return nil
             }
             group.addTask { try await body(url) }
-            defer { group.cancelAll() }
+            defer {
+                group.cancelAll()
+                // A connection that its client holds in reserve would be waited for otherwise.
+                for channel in server.channels.withLock({ $0 }) { channel.close(promise: nil) }
+            }
             while let value = try await group.next() {
                 if let value { return (value, server.log.withLock { $0 }) }
             }
@@ -111,6 +116,7 @@ final class StandIn: Sendable {
     }
 
     private func set(up channel: any Channel) throws -> EventLoopFuture<Connection> {
+        channels.withLock { $0.append(channel) }
         let upgrader = NIOTypedWebSocketServerUpgrader<Connection>(
             shouldUpgrade: { [socket] channel, _ in
                 channel.eventLoop.makeSucceededFuture(socket == nil ? nil : HTTPHeaders())
