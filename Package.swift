@@ -21,6 +21,7 @@ let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swif
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
@@ -143,7 +144,9 @@ let package = Package(
         ),
         .target(
             name: "TextToImage",
-            dependencies: ["BelfryCore", "ProceduralRenderer", httpClient, nioCore, nioHTTP],
+            dependencies: [
+                "BelfryCore", "ProceduralRenderer", httpClient, nioCore, nioHTTP, nioPosix, nioWebSocket,
+            ],
             path: "Plugins/text-to-image/Sources/TextToImage",
             swiftSettings: swift
         ),
@@ -268,6 +271,7 @@ let package = Package(
             name: "TextToImageTests",
             dependencies: [
                 "BelfryCore", "ProceduralRenderer", "TextToImage", httpTypes, hummingbird, logging, nioCore,
+                nioHTTP, nioPosix, nioWebSocket,
             ],
             swiftSettings: swift
         ),

@@ -96,6 +96,71 @@ struct FirstRunTests {
         #expect(!shown.contains("sk-test"))
     }
 
+    @Test("gets a picture from a Stable Diffusion web UI, whose steps are the task's progress")
+    func webUI() async throws {
+        let sandbox = try Sandbox()
+        // A stand-in for AUTOMATIC1111's web UI: paints until it has been asked for its progress twice.
+        try sandbox.write(
+            """
+            import base64, http.server, json, os, struct, threading, zlib
+
+            def chunk(kind, data):
+                return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+            header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+            picture = b"\\x89PNG\\r\\n\\x1a\\n" + header + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
+            painting, seen = threading.Event(), threading.Event()
+
+            class Handler(http.server.BaseHTTPRequestHandler):
+                def answer(self, value):
+                    body = json.dumps(value).encode()
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+                def do_GET(self):
+                    busy = painting.is_set()
+                    state = {"job_count": int(busy), "job_timestamp": "2", "job_no": 0, "sampling_step": 10, "sampling_steps": 20}
+                    self.answer({"progress": 0.5 * busy, "eta_relative": 0, "state": state})
+                    if busy:
+                        seen.set()
+
+                def do_POST(self):
+                    body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                    painting.set()
+                    seen.wait(60)
+                    info = {"seed": body["seed"], "sd_model_name": "v1-5", "index_of_first_image": 0}
+                    self.answer({"images": [base64.b64encode(picture).decode()], "info": json.dumps(info)})
+                    self.server.ended = True
+
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            server.daemon_threads = True
+            print(server.server_port, flush=True)
+            if os.fork() == 0:
+                null = os.open(os.devnull, os.O_RDWR)
+                for descriptor in range(3):
+                    os.dup2(null, descriptor)
+                threading.Timer(120, os._exit, [0]).start()
+                server.timeout = 1
+                while not getattr(server, "ended", False):
+                    server.handle_request()
+                os._exit(0)
+            """,
+            to: "server.py"
+        )
+        let server = try await sandbox.run("/usr/bin/env", ["python3", "server.py"])
+        let port = try #require(Int(server.output.prefix { $0 != "\n" }), "\(server.errors)")
+        try sandbox.write("[environment]\nSDAPI_BASE_URL = \"http://127.0.0.1:\(port)\"\n", to: "config.toml")
+        let ran = try await sandbox.belfry("run", "text-to-image", "provider=sdapi", "prompt=A fox", "seed=7")
+        #expect(ran.status == 0, "\(ran.errors)")
+        #expect(ran.lines.first?.hasSuffix("/a-fox.png") == true)
+        let result = try await sandbox.belfry("show", "last", "--json").json["result"]
+        #expect(result?["value"]?["provider"] == "sdapi")
+        #expect(result?["value"]?["seed"] == 7)
+        #expect(result?["value"]?["model"] == "v1-5")
+    }
+
     @Test("runs any command in its own directory, environment and umask")
     func command() async throws {
         let sandbox = try Sandbox()

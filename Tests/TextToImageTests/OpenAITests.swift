@@ -3,7 +3,6 @@
 import BelfryCore
 import FoundationEssentials
 import NIOCore
-import ProceduralRenderer
 import Synchronization
 import Testing
 
@@ -11,21 +10,6 @@ import Testing
 
 @Suite("The openai provider")
 struct OpenAITests {
-    /// A real PNG.
-    private static func png() throws -> [UInt8] {
-        let picture = try render(PictureRequest(prompt: "sea", style: nil, width: 16, height: 16, seed: 1)) {
-            _ in
-        }
-        return Array(
-            PNGEncoder.encode(
-                width: picture.width,
-                height: picture.height,
-                rgb: picture.pixels,
-                text: picture.metadata
-            )
-        )
-    }
-
     /// Runs one task in a directory of its own.
     private func run(
         _ url: String,
@@ -71,7 +55,7 @@ struct OpenAITests {
 
     @Test("sends what the API asks for and saves the picture that comes back")
     func picture() async throws {
-        let png = try Self.png()
+        let png = try Attempt.png()
         let (made, received) = try await ImageServer.run(.picture(png)) { url in
             try await run(
                 url,
@@ -97,7 +81,7 @@ struct OpenAITests {
 
     @Test("leaves out response_format for gpt-image models, which refuse it, and the key when there is none")
     func gptImage() async throws {
-        let png = try Self.png()
+        let png = try Attempt.png()
         let (_, received) = try await ImageServer.run(.picture(png)) { url in try await run(url) }
         #expect(received[0].body["model"] == "gpt-image-1")
         #expect(received[0].body["response_format"] == nil)
@@ -106,9 +90,23 @@ struct OpenAITests {
         #expect(received[0].authorization == nil)
     }
 
+    @Test("asks for several pictures, and refuses what the API has no word for")
+    func several() async throws {
+        let png = try Attempt.png()
+        let (_, received) = try await ImageServer.run(.picture(png)) { url in
+            try await run(url, ["count": 3])
+        }
+        #expect(received[0].body["n"] == 3)
+        let refused = await #expect(throws: TaskFailure.self) {
+            try await run("http://127.0.0.1:9", ["steps": 3])
+        }
+        #expect(refused?.code == "bad_input")
+        #expect(refused?.message == "provider=openai knows no 'steps'.")
+    }
+
     @Test("fetches a picture that is given by address, without sending the key there")
     func address() async throws {
-        let png = try Self.png()
+        let png = try Attempt.png()
         let (made, received) = try await ImageServer.run(.address(png)) { url in
             try await run(url, [:], ["OPENAI_API_KEY": "sk-test"])
         }
@@ -173,7 +171,7 @@ struct OpenAITests {
     @Test("a slow model keeps the task alive by word, and is waited for")
     func slow() async throws {
         let gate = Gate()
-        let png = try Self.png()
+        let png = try Attempt.png()
         let words = Mutex<[String]>([])
         let (bytes, _) = try await ImageServer.run(.afterGate(gate, png)) { url -> [UInt8] in
             var provider = OpenAIProvider(settings: OpenAISettings(["OPENAI_BASE_URL": url + "/v1"]))
@@ -193,7 +191,8 @@ struct OpenAITests {
                     if count == 3 { gate.open() }
                 }
             )
-            return try await provider.image(ImageRequest(prompt: "x", params: [:]), context).bytes
+            return try await provider.images(ImageRequest(prompt: "x", params: [:]), context).pictures[0]
+                .bytes
         }
         #expect(bytes == png)
         #expect(words.withLock { $0.filter { $0.hasPrefix("waiting for gpt-image-1") }.count } >= 3)
@@ -214,7 +213,7 @@ struct OpenAITests {
                 outputDirectory: "/"
             )
             do {
-                _ = try await provider.image(ImageRequest(prompt: "x", params: [:]), context)
+                _ = try await provider.images(ImageRequest(prompt: "x", params: [:]), context)
                 return nil
             } catch let failure as TaskFailure {
                 return failure.isRetryable ? failure.code : "not retryable"

@@ -4,7 +4,7 @@ import BelfryCore
 import ProceduralRenderer
 
 struct ProceduralProvider {
-    func image(_ request: ImageRequest, _ context: FeatureContext) throws -> ProvidedImage {
+    func images(_ request: ImageRequest, _ context: FeatureContext) throws -> ProvidedImages {
         let picture: RenderedPicture
         do {
             // The last tenth is for writing the file.
@@ -29,9 +29,8 @@ struct ProceduralProvider {
             rgb: picture.pixels,
             text: picture.metadata
         )
-        return ProvidedImage(
-            bytes: Array(file),
-            format: .png,
+        return ProvidedImages(
+            pictures: [ProvidedImages.Picture(bytes: Array(file), format: .png)],
             facts: [
                 "provider": "procedural", "seed": .string(String(picture.seed)),
                 "style": .string(picture.style.rawValue),
