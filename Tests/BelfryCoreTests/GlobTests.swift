@@ -1,8 +1,8 @@
 // Patterns of rules.
 
-import Testing
 
-@testable import BelfryDesktop
+import BelfryCore
+import Testing
 
 @Suite("Patterns")
 struct GlobTests {
