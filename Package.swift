@@ -209,7 +209,7 @@ let package = Package(
         ),
         .testTarget(
             name: "BelfryPluginsTests",
-            dependencies: ["BelfryCore", "BelfryMCP", "BelfryPlugins", "belfry-launch"],
+            dependencies: ["BelfryCore", "BelfryMCP", "BelfryPlugins", "belfry-launch", subprocess],
             swiftSettings: swift
         ),
         .executableTarget(

@@ -60,16 +60,17 @@ struct ExecHost: Sendable {
         onError: @escaping @Sendable ([UInt8]) -> Void,
         onOutput: @escaping @Sendable ([UInt8]) -> Void = { _ in }
     ) async throws -> End {
+        let launch = launch
         let signs = Signs()
         let tail = Mutex(ByteRing(limit: 8192))
         let discarded = Atomic<Int>(0)
         let shared = Shared(tail: tail, discarded: discarded)
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(configuration.launcher)),
-                arguments: Arguments(launcherArguments),
-                environment: .custom(environmentBytes),
-                platformOptions: platformOptions,
+                .path(FilePath(launch.launcher)),
+                arguments: launch.launcherArguments,
+                environment: launch.subprocessEnvironment,
+                platformOptions: launch.platformOptions,
                 input: .inputWriter,
                 output: .sequence,
                 error: .sequence
@@ -124,11 +125,7 @@ struct ExecHost: Sendable {
             )
         } catch let error as SubprocessError {
             try Task.checkCancellation()
-            throw TaskFailure(
-                "cannot_start",
-                "Cannot start \(configuration.launcher): \(error)",
-                fix: "Install Belfry as a whole (make install)."
-            )
+            throw launch.failure(error)
         }
     }
 
@@ -141,27 +138,17 @@ struct ExecHost: Sendable {
         }
     }
 
-    private var launcherArguments: [String] {
-        var arguments = [
-            "run", "--grace", "\(configuration.cancelGrace.seconds)", "--cwd", configuration.workingDirectory,
-        ]
-        if let umask = configuration.umask { arguments += ["--umask", String(umask & 0o777, radix: 8)] }
-        if let limit = configuration.addressSpaceMB { arguments += ["--address-space-mb", String(limit)] }
-        return arguments + ["--", configuration.executable] + configuration.arguments
-    }
-
-    private var environmentBytes: [[UInt8]] {
-        configuration.environment.map { Array("\($0.key)=\($0.value)".utf8) + [0] }
-    }
-
-    /// Cancelling asks the launcher, which kills the tree after the grace; only a launcher that does
-    /// not end after that is killed itself.
-    private var platformOptions: PlatformOptions {
-        var options = PlatformOptions()
-        options.teardownSequence = [
-            .send(signal: .terminate, allowedDurationToNextStep: configuration.cancelGrace + .seconds(5))
-        ]
-        return options
+    private var launch: Launch {
+        Launch(
+            launcher: configuration.launcher,
+            executable: configuration.executable,
+            arguments: configuration.arguments,
+            environment: configuration.environment,
+            workingDirectory: configuration.workingDirectory,
+            umask: configuration.umask,
+            addressSpaceMB: configuration.addressSpaceMB,
+            cancelGrace: configuration.cancelGrace
+        )
     }
 
     /// Waits until the program was silent or ran for too long; nil when it may do so for ever.

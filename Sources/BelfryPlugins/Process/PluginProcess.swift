@@ -1,0 +1,155 @@
+// One run of a program that stays: lines in, lines out, until it ends or is asked to. What is said in the lines
+// is its owner's business; how much of it is kept, and that nothing of its tree is left, is decided here.
+
+import BelfryCore
+import Subprocess
+import Synchronization
+import SystemPackage
+
+/// A plugin's process that serves many tasks, or hears many events.
+struct PluginProcess: Sendable {
+    /// How the program ended.
+    struct End: Sendable {
+        var status: TerminationStatus
+        /// The end of its stderr, at most 8 KiB.
+        var errorTail: String
+        /// Lines that were longer than the limit and thrown away.
+        var discardedLines: Int
+    }
+
+    let launch: Launch
+    /// The longest line that is read, in bytes. Defaults to 16 MiB.
+    var maxLineBytes = 16 << 20
+    /// Sleeps; injected, so that a test's graces need no time.
+    var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
+
+    /// Runs the program until it has ended, and everything that it started with it.
+    ///
+    /// Told to stop politely (``PluginChannel/stop(_:)``), it sees the end of its input; after the grace it gets
+    /// TERM, after another one KILL, and its whole tree with it.
+    ///
+    /// - Parameters:
+    ///   - channel: what goes to the program's stdin; of this run alone.
+    ///   - onLine: gets each line of stdout in order, without its newline. Nothing more is read until it returns:
+    ///     so a program that talks faster than it is heard has to wait.
+    ///   - onError: gets stderr as it comes; the program never waits for it.
+    /// - Throws: `CancellationError` when cancelled, after TERM, grace and KILL of the tree; ``TaskFailure``
+    ///   `cannot_start` when there is no belfry-launch.
+    func run(
+        _ channel: PluginChannel,
+        onLine: @escaping @Sendable (String) async -> Void,
+        onError: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+    ) async throws -> End {
+        defer { channel.end() }
+        let kept = Kept()
+        do {
+            let result = try await Subprocess.run(
+                .path(FilePath(launch.launcher)),
+                arguments: launch.launcherArguments,
+                environment: launch.subprocessEnvironment,
+                platformOptions: launch.platformOptions,
+                input: .inputWriter,
+                output: .sequence,
+                error: .sequence
+            ) { execution in
+                try await attend(execution, channel, kept, onLine, onError)
+            }
+            try Task.checkCancellation()
+            return End(
+                status: result.terminationStatus,
+                errorTail: kept.errors.withLock { $0.text },
+                discardedLines: kept.discarded.load(ordering: .relaxed)
+            )
+        } catch let error as SubprocessError {
+            try Task.checkCancellation()
+            throw launch.failure(error)
+        }
+    }
+
+    /// What outlives the streams.
+    private final class Kept: Sendable {
+        let errors = Mutex(ByteRing(limit: 8192))
+        let discarded = Atomic<Int>(0)
+    }
+
+    private typealias Running = Execution<CustomWriteInput, SequenceOutput, SequenceOutput>
+
+    private func attend(
+        _ execution: Running,
+        _ channel: PluginChannel,
+        _ kept: Kept,
+        _ onLine: @escaping @Sendable (String) async -> Void,
+        _ onError: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await write(channel, to: execution.standardInputWriter)
+                return false
+            }
+            group.addTask {
+                await end(execution, when: channel)
+                return false
+            }
+            group.addTask {
+                for try await part in execution.standardError {
+                    let bytes = part.withUnsafeBytes { Array($0) }
+                    onError(bytes)
+                    kept.errors.withLock { $0.append(bytes) }
+                }
+                return true
+            }
+            group.addTask {
+                try await read(execution.standardOutput, kept, onLine)
+                return true
+            }
+            // The launcher has the whole tree gone before it ends, so both streams do end.
+            var open = 2
+            while open > 0, let isStream = try await group.next() { open -= isStream ? 1 : 0 }
+            group.cancelAll()
+        }
+    }
+
+    private func write(_ channel: PluginChannel, to input: StandardInputWriter) async {
+        while let (id, line) = await channel.next() {
+            // Fewer bytes are written when the program ends meanwhile.
+            guard let count = try? await input.write(line), count == line.count else {
+                channel.inputEnded()
+                break
+            }
+            channel.wasWritten(id)
+        }
+        try? await input.finish()
+    }
+
+    private func end(_ execution: Running, when channel: PluginChannel) async {
+        guard let stop = await channel.stopped() else { return }
+        if stop == .politely {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await sleep(launch.cancelGrace) }
+                group.addTask { _ = await channel.stopped(atOnce: true) }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+        guard !Task.isCancelled else { return }
+        try? execution.send(signal: .terminate)
+    }
+
+    private func read(
+        _ output: SubprocessOutputSequence,
+        _ kept: Kept,
+        _ onLine: @Sendable (String) async -> Void
+    ) async throws {
+        var splitter = LineSplitter(limit: maxLineBytes)
+        for try await part in output {
+            var lines: [String] = []
+            splitter.feed(part.withUnsafeBytes { Array($0) }) { lines.append($0) }
+            kept.discarded.store(splitter.discarded, ordering: .relaxed)
+            for line in lines { await onLine(line) }
+        }
+        var last: String?
+        splitter.finish { last = $0 }
+        kept.discarded.store(splitter.discarded, ordering: .relaxed)
+        if let last { await onLine(last) }
+    }
+}
