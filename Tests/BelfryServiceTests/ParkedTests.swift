@@ -77,7 +77,9 @@ struct ParkedTests {
     func gone() async throws {
         let taste = Taste([2])
         try await run(taste) { hub, runner, _ in
-            try hub.memory.park(ParkedEvent(sink: "picky", position: 99, reason: "old", time: hub.clocks.wall.now))
+            try hub.memory.park(
+                ParkedEvent(sink: "picky", position: 99, reason: "old", time: hub.clocks.wall.now)
+            )
             taste.allow(2)
             let replay = try await runner.replay(nil)
             #expect(replay.delivered == [2] && replay.gone == [99])

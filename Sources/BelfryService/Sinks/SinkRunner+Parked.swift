@@ -1,6 +1,6 @@
 // What becomes of events that were put aside: delivered again when somebody asks for it, or forgotten.
 
-import BelfryCore
+public import BelfryCore
 import ServiceLifecycle
 import Synchronization
 
@@ -58,11 +58,24 @@ extension SinkRunner {
         return chosen
     }
 
+    /// Forgets events that a sink put aside which does not run.
+    ///
+    /// - Throws: as ``drop(_:)``.
+    public static func drop(_ positions: [Int64]?, of sink: String, in store: any TaskStore) async throws
+        -> [Int64]
+    {
+        let chosen = try await choose(positions, of: sink, in: store).map(\.position)
+        try await store.unpark(chosen, of: sink)
+        return chosen
+    }
+
     /// - Returns: why nothing more can be delivered now.
     private func deliverAgain(_ record: EventRecord, _ result: inout SinkReplay) async throws -> String? {
         do {
             try await turns.withTurn {
-                try await cancelWhenGracefulShutdown { try await self.sink.deliver(SinkBatch(events: [record])) }
+                try await cancelWhenGracefulShutdown {
+                    try await self.sink.deliver(SinkBatch(events: [record]))
+                }
             }
             try await forget([record.position])
             result.delivered.append(record.position)

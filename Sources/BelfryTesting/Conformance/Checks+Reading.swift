@@ -224,8 +224,10 @@ extension StoreConformance {
             )
             try expectEqual(try await bench.store.parkedEvents(of: "desktop"), [], "desktop's events")
         },
-        StoreCheck("parked events are forgotten one by one, and all with their sink and its cursor") { bench in
-            for (sink, position) in [("hook", 1), ("hook", 2), ("hook", 3), ("file", 2)] as [(String, Int64)] {
+        StoreCheck("parked events are forgotten one by one, and all with their sink and its cursor") {
+            bench in
+            for (sink, position) in [("hook", 1), ("hook", 2), ("hook", 3), ("file", 2)] as [(String, Int64)]
+            {
                 try await bench.store.park(
                     ParkedEvent(sink: sink, position: position, reason: "odd", time: bench.now)
                 )
