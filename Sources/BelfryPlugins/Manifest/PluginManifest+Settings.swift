@@ -70,7 +70,11 @@ extension PluginManifest.Observation {
             let texts = value.array?.compactMap(\.string)
             settings[key] = nil
             guard let texts, texts.count == value.array?.count else {
-                throw PluginManifest.misconfigured(id, "the setting '\(key)' must be a list of texts", names: [])
+                throw PluginManifest.misconfigured(
+                    id,
+                    "the setting '\(key)' must be a list of texts",
+                    names: []
+                )
             }
             return texts
         }

@@ -94,7 +94,8 @@ struct PluginScan {
                 )
             )
         } catch let error as BelfryError {
-            return .unavailable(Problem(error.message, fix: error.fix))
+            let isChoice = error.code == .invalidConfiguration && settings[manifest.id] == nil
+            return .unavailable(Problem(error.message, fix: error.fix, isChoice: isChoice))
         } catch {
             return .unavailable(Problem("\(error)"))
         }
