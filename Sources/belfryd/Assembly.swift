@@ -66,9 +66,14 @@ struct Assembly {
         let desktop = makeDesktopSink(service, clocks: clocks)
         let eventLog = configuration.isFileSinkEnabled ? FileSink(configuration.fileSink(places)) : nil
         let health = StoreHealth(logger: logger)
-        let sinks = (makeSinks(eventLog, stdout) + (desktop.map { [$0] } ?? [])).map {
-            SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
-        }
+        let sinks = SinkSet(
+            makeSinks(eventLog, stdout) + (desktop.map { [$0] } ?? []),
+            bus: bus,
+            store: store,
+            clocks: clocks,
+            logger: logger
+        )
+        await sinks.follow { plugins.observers(clocks) }
         return Hub(
             Hub.Parts(
                 places: places,
@@ -131,7 +136,8 @@ struct Assembly {
                 user: places.userPlugins,
                 searchPath: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
             ),
-            reservedFeatureIDs: ["shell"]
+            reservedFeatureIDs: ["shell"],
+            settings: configuration.pluginSettings
         )
         let manager = PluginManager(
             registry: registry,
