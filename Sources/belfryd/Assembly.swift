@@ -78,7 +78,7 @@ struct Assembly {
             Hub.Parts(
                 places: places,
                 configuration: configuration,
-                warnings: warnings,
+                warnings: warnings + strangeSettings(plugins),
                 store: store,
                 bus: bus,
                 service: service,
@@ -150,6 +150,19 @@ struct Assembly {
         )
         manager.scan()
         return manager
+    }
+
+    /// What is set for plugins that are not there: a slip of the pen, as a rule.
+    private func strangeSettings(_ plugins: PluginManager) -> [String] {
+        let known = plugins.registry.scan().plugins.map(\.id)
+        let strange = configuration.pluginSettings.keys.filter { !known.contains($0) }.sorted()
+        return strange.map { id in
+            let hint = NameSuggestion.closest(to: id, among: known).map { "; did you mean [plugins.\($0)]?" }
+            let warning =
+                "\(places.configFile): [plugins.\(id)] is for no plugin that is there\(hint ?? "")"
+            logger.warning("\(warning)")
+            return warning
+        }
     }
 
     private func makeDesktopSink(_ service: BackgroundTaskService, clocks: Clocks) -> DesktopSink? {

@@ -1,6 +1,5 @@
 // Patterns of rules.
 
-
 import BelfryCore
 import Testing
 

@@ -41,7 +41,14 @@ struct HookTests {
     @Test("do nothing and are no fault until they are configured, and say how")
     func unconfigured() async throws {
         let sandbox = try Sandbox()
+        try configure("[plugins.webhok]\nurls = [\"http://127.0.0.1:1\"]\n", sandbox)
         try await sandbox.belfry("run", "--", "true")
+        let status = try await sandbox.belfry("status").output
+        #expect(
+            status.contains(
+                "[plugins.webhok] is for no plugin that is there; did you mean [plugins.webhook]?"
+            )
+        )
         let list = try await sandbox.belfry("plugin", "list")
         for (id, key) in [("webhook", "urls"), ("ntfy", "topic")] {
             #expect(list.output.contains(try Regex("\(id) +1.0.0 +unavailable")), "\(list.output)")

@@ -15,7 +15,8 @@ public struct EventFilter: Sendable, Hashable {
     public func matches(_ record: EventRecord) -> Bool {
         guard kinds.contains(record.kind) else { return false }
         guard let features else { return true }
-        guard let json = try? JSONValue(parsing: record.json), let id = json["task"]?["featureId"]?.string else {
+        guard let json = try? JSONValue(parsing: record.json), let id = json["task"]?["featureId"]?.string
+        else {
             return false
         }
         return features.contains { $0.matches(id) }

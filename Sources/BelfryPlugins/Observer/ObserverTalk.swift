@@ -23,6 +23,8 @@ final class ObserverTalk: Sendable {
         var open: [Int64] = []
         var reached: Int64?
         var refusal: News?
+        /// Whether something was refused since the last hand-over; what is answered after that counts no more.
+        var isRefused = false
         var isSilent = false
         var end: String?
         var hasBegun = false
@@ -62,7 +64,10 @@ final class ObserverTalk: Sendable {
 
     /// Notes what is handed over next. What was open before is forgotten.
     func handOver(_ positions: [Int64]) {
-        state.withLock { ($0.open, $0.reached, $0.refusal, $0.isSilent) = (positions, nil, nil, false) }
+        state.withLock { state in
+            (state.open, state.reached, state.refusal) = (positions, nil, nil)
+            (state.isRefused, state.isSilent) = (false, false)
+        }
     }
 
     /// Whether more is in the program's hands than what it has answered.
@@ -132,7 +137,7 @@ final class ObserverTalk: Sendable {
 
     private static func note(_ answer: ObserverAnswer?, _ line: String, in state: inout State) {
         switch answer {
-        case .ack(let position) where state.refusal == nil && state.open.contains(position):
+        case .ack(let position) where !state.isRefused && state.open.contains(position):
             state.open.removeAll { $0 <= position }
             state.reached = position
         case .reject(let position, let reason) where state.open.contains(position):
@@ -150,7 +155,8 @@ final class ObserverTalk: Sendable {
 
     /// The first refusal counts: what is handed over behind it will come again.
     private static func refuse(_ position: Int64, _ refusal: News, in state: inout State) {
-        guard state.refusal == nil else { return }
+        guard !state.isRefused else { return }
+        state.isRefused = true
         if let before = state.open.last(where: { $0 < position }) { state.reached = before }
         state.open.removeAll { $0 <= position }
         state.refusal = refusal

@@ -9,7 +9,8 @@ import Synchronization
 /// Delivers the event stream to one sink, under supervision.
 public final class SinkRunner: Service {
     public struct Configuration: Sendable {
-        /// Events in one delivery, where the sink has no limit of its own. Defaults to 256.
+        /// Events that are read at once, and handed over in one delivery where the sink has no limit of its own.
+        /// Defaults to 256.
         public var batchSize = 256
         /// Deliveries of a rejected event before it is parked. Defaults to 5.
         public var attempts = 5
@@ -19,7 +20,7 @@ public final class SinkRunner: Service {
         public var maxRetryAfter = Duration.seconds(3600)
         /// What a shutdown leaves for the last deliveries. Defaults to 2 seconds.
         public var flushTime = Duration.seconds(2)
-        /// Within one delivery the cursor is saved at most so often. Defaults to once in 250 ms.
+        /// While there is more of what was read, the cursor is saved at most so often. Defaults to once in 250 ms.
         public var saveInterval = Duration.milliseconds(250)
         /// Events that the sink does not want before the cursor is saved without a delivery. Defaults to 1000.
         public var unwantedBeforeSave: Int64 = 1000
@@ -170,7 +171,7 @@ public final class SinkRunner: Service {
 
     /// Waits for events, until a shutdown begins: then there is only what is committed.
     private func nextBatch(_ reader: EventReader) async throws -> SinkBatch? {
-        let limit = batchSize
+        let limit = configuration.batchSize
         if !Task.isShuttingDownGracefully {
             do {
                 return try await cancelWhenGracefulShutdown { try await reader.next(limit: limit) }
@@ -184,8 +185,6 @@ public final class SinkRunner: Service {
     private func sleep(_ time: Duration) async {
         try? await cancelWhenGracefulShutdown { try await self.clocks.sleep(time) }
     }
-
-    private var batchSize: Int { max(1, sink.batchLimit ?? configuration.batchSize) }
 
     private func openReader() async throws -> EventReader {
         var cursor = state.withLock { $0.cursor }
@@ -213,9 +212,18 @@ public final class SinkRunner: Service {
     private func take(_ batch: SinkBatch, upTo cursor: EventCursor) async -> Bool {
         var wanted = batch
         wanted.events.removeAll { !sink.wants($0) }
-        if !wanted.isEmpty { return await deliver(wanted, upTo: cursor) }
-        await passOver(upTo: cursor)
-        return true
+        guard !wanted.isEmpty else {
+            await passOver(upTo: cursor)
+            return true
+        }
+        let limit = max(1, sink.batchLimit ?? .max)
+        while wanted.events.count > limit {
+            let part = SinkBatch(gap: wanted.gap, events: Array(wanted.events.prefix(limit)))
+            let last = wanted.events[limit - 1].cursor
+            guard await deliver(part, upTo: last, isLast: false), !Task.isCancelled else { return false }
+            wanted = wanted.after(last.position)
+        }
+        return await deliver(wanted, upTo: cursor)
     }
 
     /// Moves the cursor over what the sink does not want. It is saved now and then only: what is read again
@@ -230,7 +238,9 @@ public final class SinkRunner: Service {
     }
 
     /// Delivers one batch, trying again until it is delivered or parked, or the runner is at its end.
-    private func deliver(_ batch: SinkBatch, upTo cursor: EventCursor) async -> Bool {
+    ///
+    /// - Parameter isLast: whether the cursor is saved at once, and not only now and then.
+    private func deliver(_ batch: SinkBatch, upTo cursor: EventCursor, isLast: Bool = true) async -> Bool {
         var batch = batch
         var failures = 0
         var rejections = (position: Int64(-1), count: 0)
@@ -238,7 +248,7 @@ public final class SinkRunner: Service {
             var delay: Duration?
             do {
                 if !batch.isEmpty { try await attempt(batch, epoch: cursor.epoch) }
-                await delivered(upTo: cursor)
+                await delivered(upTo: cursor, isLast: isLast)
                 return true
             } catch SinkError.rejected(let position, let reason) {
                 rejections = (position, rejections.position == position ? rejections.count + 1 : 1)
@@ -281,12 +291,13 @@ public final class SinkRunner: Service {
         if isDue, sink.cursorKeeper == .store { await save(cursor) }
     }
 
-    private func delivered(upTo cursor: EventCursor) async {
+    private func delivered(upTo cursor: EventCursor, isLast: Bool) async {
+        let now = clocks.lease.now
         let isUnsaved = state.withLock { state in
             state.cursor = cursor
             state.condition = .running
             state.lastError = nil
-            return state.saved != cursor
+            return state.saved != cursor && (isLast || now - state.savedAt >= configuration.saveInterval)
         }
         // Saved after delivery: a crash repeats a batch, it never skips one.
         if isUnsaved, sink.cursorKeeper == .store { await save(cursor) }
