@@ -7,7 +7,7 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-@Suite("Observer plugins", .timeLimit(.minutes(2)))
+@Suite("Observer plugins", .timeLimit(.minutes(3)))
 struct ObserverTests {
     /// Writes an observer of one shell script and adds it.
     @discardableResult
@@ -114,8 +114,8 @@ struct ObserverTests {
         )
         try await add("ears", onlyOnce, manifest: ["restart": ["max": 100, "window_s": 1]], to: sandbox)
         for _ in 0..<3 {
-            try await submit(8, sandbox)
             let before = positions(file).count
+            try await submit(8, sandbox)
             while positions(file).count == before { await Task.yield() }
             try await sandbox.killHub()
             try sandbox.startHub()
