@@ -12,6 +12,9 @@ public protocol Sink: Sendable {
     /// Whether ``deliver(_:)`` also wants progress. Defaults to false.
     var wantsProgress: Bool { get }
 
+    /// The most events in one delivery. Defaults to nil: as many as the runner hands over by itself.
+    var batchLimit: Int? { get }
+
     /// Where a sink without any cursor begins. Defaults to the oldest event that is kept.
     var start: SinkStart { get }
 
@@ -22,6 +25,9 @@ public protocol Sink: Sendable {
     /// is no failure of a delivery. Defaults to nil: nothing to remark.
     var remark: String? { get }
 
+    /// Whether the sink is to get this event. Its cursor moves over the others. Defaults to true.
+    func wants(_ event: EventRecord) -> Bool
+
     /// Where the sink stopped, as far as it knows by itself. Defaults to nil.
     func resumePosition() async throws -> EventCursor?
 
@@ -30,16 +36,33 @@ public protocol Sink: Sendable {
     /// - Throws: ``SinkError``; anything else counts as ``SinkError/unavailable(_:)``.
     func deliver(_ batch: SinkBatch) async throws
 
+    /// Delivers one batch and tells on the way how far it has got, so that what fails in its middle is not
+    /// repeated from its beginning. Defaults to ``deliver(_:)``, which tells nothing.
+    ///
+    /// - Parameter reached: called with the position of the last event, or the end of the gap, up to which
+    ///   everything is delivered.
+    func deliver(_ batch: SinkBatch, reached: @escaping @Sendable (Int64) async -> Void) async throws
+
+    /// Runs beside the deliveries, from before the first until ``close()`` has returned; then it is cancelled.
+    /// For what a sink keeps going, such as a process. Defaults to nothing.
+    func serve() async
+
     /// Called once at the end, after the last batch: write out what is buffered, let go of files.
     func close() async
 }
 
 extension Sink {
     public var wantsProgress: Bool { false }
+    public var batchLimit: Int? { nil }
     public var start: SinkStart { .oldest }
     public var cursorKeeper: CursorKeeper { .store }
     public var remark: String? { nil }
+    public func wants(_ event: EventRecord) -> Bool { true }
     public func resumePosition() async throws -> EventCursor? { nil }
+    public func deliver(_ batch: SinkBatch, reached: @escaping @Sendable (Int64) async -> Void) async throws {
+        try await deliver(batch)
+    }
+    public func serve() async {}
     public func close() async {}
 }
 
@@ -73,6 +96,15 @@ public struct SinkBatch: Sendable {
         self.gap = gap
         self.events = events
         self.progress = progress
+    }
+
+    /// What is left of it when everything up to `position` is delivered.
+    public func after(_ position: Int64) -> SinkBatch {
+        SinkBatch(
+            gap: gap.flatMap { $0.to > position ? $0 : nil },
+            events: Array(events.drop { $0.position <= position }),
+            progress: progress
+        )
     }
 
     public var isEmpty: Bool { gap == nil && events.isEmpty && progress.isEmpty }
@@ -112,8 +144,8 @@ public struct EventGap: Hashable, Sendable {
 /// Why a delivery did not happen.
 public enum SinkError: Error, Sendable {
     /// The way out is shut for now (disk full, server away): the same batch is tried again later,
-    /// for as long as it takes.
-    case unavailable(String)
-    /// This one event cannot be delivered: it is tried a few times, then parked.
+    /// for as long as it takes. Without a time of its own, the runner waits longer from time to time.
+    case unavailable(String, retryAfter: Duration? = nil)
+    /// This one event cannot be delivered, and all before it are: it is tried a few times, then parked.
     case rejected(position: Int64, String)
 }

@@ -144,6 +144,10 @@ public protocol TaskStore: Sendable {
     /// position takes its place.
     func park(_ parked: ParkedEvent) async throws
     func parkedEvents(of sink: String) async throws -> [ParkedEvent]
+    /// Forgets that these events were put aside. What is not parked is passed over.
+    func unpark(_ positions: [Int64], of sink: String) async throws
+    /// Forgets a sink: where it has got to, and what it put aside.
+    func forgetSink(_ name: String) async throws
 
     /// Flushes and lets go of the files. Nothing may be called after it.
     func close() async throws

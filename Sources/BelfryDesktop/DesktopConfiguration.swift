@@ -1,6 +1,6 @@
 // What a person can decide about popups.
 
-import BelfryCore
+public import BelfryCore
 
 /// What a popup is about; rules choose by it.
 public enum PopupOccasion: String, Sendable, CaseIterable {

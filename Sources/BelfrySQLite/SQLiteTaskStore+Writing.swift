@@ -202,6 +202,24 @@ extension SQLiteTaskStore {
         }
     }
 
+    public func unpark(_ positions: [Int64], of sink: String) async throws {
+        try await writer.write { store in
+            let statement = try store.db.cachedStatement(
+                sql: "DELETE FROM parked WHERE sink = ? AND position = ?"
+            )
+            for position in positions { try statement.execute(arguments: [sink, position]) }
+        }
+    }
+
+    public func forgetSink(_ name: String) async throws {
+        try await writer.write { store in
+            for table in ["parked", "cursors"] {
+                try store.db.cachedStatement(sql: "DELETE FROM \(table) WHERE sink = ?")
+                    .execute(arguments: [name])
+            }
+        }
+    }
+
     public func close() async throws {
         let isFirst = isClosed.withLock { isClosed in
             defer { isClosed = true }

@@ -56,6 +56,14 @@ public protocol HubBackend: TaskControl {
     ///
     /// - Throws: ``BelfryError`` `not_found` for a sink that is not there or has nothing to show.
     func testSink(_ name: String) async throws -> JSONValue
+    /// The events that a sink put aside, each with its reason: `{"position":…,"reason":…,"time":…,"event":{…}}`,
+    /// the event only while the log has it.
+    func parkedEvents(of sink: String) async throws -> JSONValue
+    /// Delivers events that were put aside once more; nil means all of them. Tells what became of each:
+    /// `{"delivered":[…],"rejected":[…],"gone":[…],"stopped":"why"}`.
+    func replayParked(_ positions: [Int64]?, of sink: String) async throws -> JSONValue
+    /// Forgets events that were put aside; nil means all of them.
+    func dropParked(_ positions: [Int64]?, of sink: String) async throws -> [Int64]
     /// Writes a copy of the store to a file that is not there yet.
     func backUp(to path: String) async throws
     func status() async throws -> JSONValue

@@ -29,10 +29,6 @@ struct HubRoutes {
             try await backend.backUp(to: path)
             return Response(json: ["path": .string(path)], status: .created)
         }
-        router.get("/v1/sinks") { _, _ in Response(json: ["sinks": backend.sinks()]) }
-        router.post("/v1/sinks/:name/test") { _, context in
-            Response(json: try await backend.testSink(try context.parameters.require("name")))
-        }
         router.get("/v1/features") { _, _ in Response(json: backend.features()) }
         // The id of a feature may contain slashes.
         router.get("/v1/features/**") { _, context in

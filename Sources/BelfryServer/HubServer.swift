@@ -67,6 +67,7 @@ public struct HubServer: Service {
         GroupRoutes(backend: backend).add(to: router)
         ScheduleRoutes(backend: backend).add(to: router)
         EventRoutes(backend: backend).add(to: router)
+        SinkRoutes(backend: backend).add(to: router)
         HubRoutes(backend: backend).add(to: router)
         return router
     }

@@ -13,7 +13,8 @@ public final class FaultyTaskStore: TaskStore {
             requestCancel
         case retry, edit, setStashed, expire, saveCheckpoint, dependencies, groups, saveGroup, schedules,
             saveSchedule, removeSchedule, fire
-        case rescue, clear, pruneEvents, events, cursor, saveCursor, park, parkedEvents, close
+        case rescue, clear, pruneEvents, events, cursor, saveCursor, park, parkedEvents, unpark,
+            forgetSink, close
     }
 
     public enum Fault: Sendable {
@@ -286,6 +287,14 @@ extension FaultyTaskStore {
 
     public func parkedEvents(of sink: String) async throws -> [ParkedEvent] {
         try await run(.parkedEvents) { try await base.parkedEvents(of: sink) }
+    }
+
+    public func unpark(_ positions: [Int64], of sink: String) async throws {
+        try await run(.unpark) { try await base.unpark(positions, of: sink) }
+    }
+
+    public func forgetSink(_ name: String) async throws {
+        try await run(.forgetSink) { try await base.forgetSink(name) }
     }
 
     public func close() async throws { try await run(.close) { try await base.close() } }

@@ -196,5 +196,16 @@ extension InMemoryTaskStore {
         try change { $0.parked[parked.sink, default: [:]][parked.position] = parked }
     }
 
+    public func unpark(_ positions: [Int64], of sink: String) throws {
+        try change { state in for position in positions { state.parked[sink]?[position] = nil } }
+    }
+
+    public func forgetSink(_ name: String) throws {
+        try change { state in
+            state.parked[name] = nil
+            state.cursors[name] = nil
+        }
+    }
+
     public func close() throws { state.withLock { $0.isClosed = true } }
 }

@@ -143,8 +143,10 @@ struct DoctorCommand: ParsableCommand {
             for plugin in try session.ask("GET", "/v1/plugins")["plugins"]?.array ?? [] {
                 let name = plugin["id"]?.string ?? plugin["directory"]?.string ?? "?"
                 let state = plugin["state"]?.string ?? "?"
-                if state == "ready" {
+                if ["ready", "starting", "busy"].contains(state) {
                     report.ok("plugin \(name)")
+                } else if plugin["configured"] == false {
+                    report.ok("plugin \(name): not configured, does nothing")
                 } else {
                     report.hint(
                         "plugin \(name) is \(state): \(plugin["reason"]?.string ?? "")",

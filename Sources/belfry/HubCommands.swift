@@ -98,7 +98,9 @@ struct SinkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sink",
         abstract: "Where events go, and how far each has got.",
-        subcommands: [SinkListCommand.self, SinkTestCommand.self],
+        subcommands: [
+            SinkListCommand.self, SinkParkedCommand.self, SinkReplayCommand.self, SinkTestCommand.self,
+        ],
         defaultSubcommand: SinkListCommand.self
     )
 }

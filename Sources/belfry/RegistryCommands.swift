@@ -155,7 +155,8 @@ struct PluginAddCommand: ParsableCommand {
             body: ["directory": .string(path), "link": .bool(link)]
         )
         let features = (answer["features"]?.array ?? []).compactMap { $0.string ?? $0["id"]?.string }
-        Output.line("added \(answer["id"]?.string ?? path): \(features.joined(separator: ", "))")
+        let brings = answer["kind"] == "observer" ? "it hears events" : features.joined(separator: ", ")
+        Output.line("added \(answer["id"]?.string ?? path): \(brings)")
         if let reason = answer["reason"]?.string { Output.note("It cannot run yet: \(reason)") }
     }
 }

@@ -65,14 +65,19 @@ struct Assembly {
         let desktop = makeDesktopSink(service, clocks: clocks)
         let eventLog = configuration.isFileSinkEnabled ? FileSink(configuration.fileSink(places)) : nil
         let health = StoreHealth(logger: logger)
-        let sinks = (makeSinks(eventLog, stdout) + (desktop.map { [$0] } ?? [])).map {
-            SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
-        }
+        let sinks = SinkSet(
+            makeSinks(eventLog, stdout) + (desktop.map { [$0] } ?? []),
+            bus: bus,
+            store: store,
+            clocks: clocks,
+            logger: logger
+        )
+        await sinks.follow { plugins.observers(clocks) }
         return Hub(
             Hub.Parts(
                 places: places,
                 configuration: configuration,
-                warnings: warnings,
+                warnings: warnings + strangeSettings(plugins),
                 store: store,
                 bus: bus,
                 service: service,
@@ -131,7 +136,8 @@ struct Assembly {
                 user: places.userPlugins,
                 searchPath: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
             ),
-            reservedFeatureIDs: ["shell"]
+            reservedFeatureIDs: ["shell"],
+            settings: configuration.pluginSettings
         )
     }
 
@@ -147,6 +153,19 @@ struct Assembly {
         )
         manager.scan()
         return manager
+    }
+
+    /// What is set for plugins that are not there: a slip of the pen, as a rule.
+    private func strangeSettings(_ plugins: PluginManager) -> [String] {
+        let known = plugins.registry.scan().plugins.map(\.id)
+        let strange = configuration.pluginSettings.keys.filter { !known.contains($0) }.sorted()
+        return strange.map { id in
+            let hint = NameSuggestion.closest(to: id, among: known).map { "; did you mean [plugins.\($0)]?" }
+            let warning =
+                "\(places.configFile): [plugins.\(id)] is for no plugin that is there\(hint ?? "")"
+            logger.warning("\(warning)")
+            return warning
+        }
     }
 
     private func makeDesktopSink(_ service: BackgroundTaskService, clocks: Clocks) -> DesktopSink? {

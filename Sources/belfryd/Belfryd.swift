@@ -101,9 +101,7 @@ struct Serve: AsyncParsableCommand {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: hub.parts.bus)]
         // It keeps the connection until its runner has closed the sink.
         if let desktop = hub.parts.desktop { services.append(.init(service: desktop)) }
-        for sink in hub.parts.sinks {
-            services.append(.init(service: sink, successTerminationBehavior: .ignore))
-        }
+        services.append(.init(service: hub.parts.sinks, successTerminationBehavior: .ignore))
         services.append(.init(service: hub.parts.worker))
         services.append(.init(service: hub.parts.scheduler))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)

@@ -35,6 +35,8 @@ struct Configuration: Equatable {
     var retention = Retention()
     /// Directories with plugins beside the bundled, the system's and the user's. Defaults to none.
     var pluginDirectories: [String] = []
+    /// What the user sets for single plugins, by their ids. Defaults to nothing.
+    var pluginSettings: [String: JSONObject] = [:]
     /// Variables for the plugins that ask for them by name, beside the hub's own. Defaults to none.
     var environment: [String: String] = [:]
     /// Defaults to true.
@@ -88,6 +90,12 @@ struct Configuration: Equatable {
             [plugins]
             # More directories with plugins, beside Belfry's own, the system's and yours.
             directories = []
+
+            # What single plugins are set to, each in a table with the plugin's id. Their READMEs list the names;
+            # for observers the hub itself knows events, event_features and start.
+            #     [plugins.webhook]
+            #     urls = ["https://example.org/hook"]
+            #     events = ["completed", "failed"]
 
             [environment]
             # Variables for the plugins that ask for them by name ("pass_env" in plugin.json), such as the
@@ -208,6 +216,9 @@ struct Configuration: Equatable {
         if let count = try reader.int("worker.concurrency", 0...1024), count > 0 { concurrency = Int(count) }
         if let seconds = try reader.int("worker.drain_seconds", 0...3600) { drainTime = .seconds(seconds) }
         if let directories = try reader.strings("plugins.directories") { pluginDirectories = directories }
+        for id in try reader.names(of: "plugins") where id != "directories" {
+            pluginSettings[id] = try reader.object("plugins.\(id)")
+        }
         if let variables = try reader.table("environment") { environment = variables }
         if let flag = try reader.bool("sinks.file.enabled") { isFileSinkEnabled = flag }
         if let path = try reader.string("sinks.file.path"), !path.isEmpty {
@@ -297,7 +308,7 @@ struct ConfigurationReader {
         throw error(key, "must be from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
     }
 
-    private mutating func value<Value>(
+    mutating func value<Value>(
         _ key: String,
         _ expected: String,
         _ read: (any TOMLValueConvertible) -> Value?

@@ -23,7 +23,7 @@ final class Hub: HubBackend {
         var service: BackgroundTaskService
         var worker: TaskWorker
         var scheduler: Scheduler
-        var sinks: [SinkRunner]
+        var sinks: SinkSet
         /// Nil when there is none.
         var eventLog: FileSink?
         /// Nil when popups are switched off.
@@ -178,20 +178,6 @@ final class Hub: HubBackend {
         BusSource(reader: parts.bus.reader(after: cursor, wantsProgress: wantsProgress))
     }
 
-    func sinks() -> JSONValue { .array(parts.sinks.map(\.status.json)) }
-
-    func testSink(_ name: String) async throws -> JSONValue {
-        if let desktop = parts.desktop, desktop.name == name { return try await desktop.test().json }
-        let isThere = parts.sinks.contains { $0.status.name == name }
-        throw BelfryError(
-            .notFound,
-            isThere ? "The sink '\(name)' has nothing to show." : "There is no sink '\(name)'.",
-            fix: name == "desktop"
-                ? "Switch popups on: enabled = true below [sinks.desktop] in the configuration."
-                : "See: belfry sink list"
-        )
-    }
-
     // MARK: Features and plugins
 
     func features() -> JSONValue {
@@ -213,6 +199,7 @@ final class Hub: HubBackend {
 
     func addPlugin(directory: String, link: Bool) async throws -> JSONValue {
         let added = try parts.plugins.add(directory: directory, link: link)
+        await followObservers()
         // Tasks may have waited for this plugin.
         parts.worker.wake(try await parts.store.pendingWork().lanes)
         return added
@@ -220,13 +207,25 @@ final class Hub: HubBackend {
 
     func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue {
         try parts.plugins.setEnabled(isEnabled, id)
+        // Enabling what is enabled lets it begin anew: that lifts a quarantine.
+        await followObservers(restarting: isEnabled ? [id] : [])
         parts.worker.wake(try await parts.store.pendingWork().lanes)
         return ["id": .string(id), "enabled": .bool(isEnabled)]
     }
 
     func removePlugin(_ id: String) async throws -> JSONValue {
+        let isObserver = parts.plugins.isObserver(id)
         try parts.plugins.remove(id)
+        await followObservers()
+        // One that is added again begins as a new one.
+        if isObserver { try await parts.store.forgetSink(id) }
         return ["removed": .string(id)]
+    }
+
+    /// Makes the sinks of observer plugins those that are on disk now.
+    private func followObservers(restarting: Set<String> = []) async {
+        let (plugins, clocks) = (parts.plugins, parts.clocks)
+        await parts.sinks.follow(restarting: restarting) { plugins.observers(clocks) }
     }
 
     // MARK: The hub itself
@@ -280,18 +279,6 @@ extension FeatureDescriptor {
         object.set("idleTimeoutSeconds", timeouts.idle.map { .double($0.seconds) })
         if retry.maxAttempts > 1 { object["retry"] = retry.json }
         object.set("concurrency", concurrency.map { .int(Int64($0)) })
-        return .object(object)
-    }
-}
-
-extension SinkStatus {
-    var json: JSONValue {
-        var object: JSONObject = ["name": .string(name), "condition": .string(condition.rawValue)]
-        object.set("cursor", cursor.map { .string($0.description) })
-        object["lag"] = .int(lag)
-        object["parked"] = .int(Int64(parked))
-        object.set("lastError", lastError.map { .string($0) })
-        object.set("remark", remark.map { .string($0) })
         return .object(object)
     }
 }

@@ -36,6 +36,6 @@ struct IdleWatch: Service {
             return false
         }
         let open = (counts[.pending] ?? 0) + (counts[.processing] ?? 0)
-        return open == 0 && hub.parts.bus.readerCount <= hub.parts.sinks.count
+        return open == 0 && hub.parts.bus.readerCount <= hub.parts.sinks.runners.count
     }
 }

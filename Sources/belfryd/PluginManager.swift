@@ -7,11 +7,12 @@ import Logging
 
 /// Scans plugins and offers their features.
 final class PluginManager: Sendable {
-    private let registry: PluginRegistry
+    let registry: PluginRegistry
     private let features: FeatureRegistry
-    private let launcher: String
-    private let environment: [String: String]
-    private let logger: Logger
+    let launcher: String
+    let environment: [String: String]
+    let logger: Logger
+    let observerSinks = ObserverSinks()
 
     /// - Parameter environment: what plugins may be handed of, see ``ExecFeature``.
     init(
@@ -52,7 +53,7 @@ final class PluginManager: Sendable {
             }
         }
         for plugin in snapshot.plugins {
-            guard let problem = plugin.state.problem else { continue }
+            guard let problem = plugin.state.problem, !problem.isChoice else { continue }
             logger.warning(
                 "a plugin cannot be used",
                 metadata: ["plugin": "\(plugin.id)", "reason": "\(problem.reason)"]
@@ -61,7 +62,7 @@ final class PluginManager: Sendable {
         features.replacePluginFeatures(served, unavailable: unavailable)
     }
 
-    var json: JSONValue { ["plugins": registry.scan().json] }
+    var json: JSONValue { ["plugins": .array(registry.scan().plugins.map(standing))] }
 
     func add(directory: String, link: Bool) throws -> JSONValue {
         let added = try registry.add(directory: directory, link: link)

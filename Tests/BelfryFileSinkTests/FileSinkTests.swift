@@ -179,7 +179,7 @@ struct FileSinkTests {
         try Data(count: 8192).write(to: URL(filePath: filler))
         var failure: (any Error)?
         do { try await sink.deliver(batch(2...60)) } catch { failure = error }
-        guard case SinkError.unavailable(let reason)? = failure else {
+        guard case SinkError.unavailable(let reason, _)? = failure else {
             Issue.record("delivered, or another error: \(String(describing: failure))")
             return
         }

@@ -65,6 +65,50 @@ struct GuidePluginTests {
         #expect(descriptor.retry.giveUpOn == ["bad_input"])
     }
 
+    @Test("the diary notes what it hears, in the shell's form and in Python's")
+    func diary() async throws {
+        let root = attempts.directory.path
+        let manifest = try String(contentsOfFile: root + "/diary/plugin.json", encoding: .utf8)
+        let python = manifest.replacing(
+            "\"command\": \"${plugin_dir}/main.sh\"",
+            with: "\"command\": \"python3\", \"args\": [\"${plugin_dir}/main.py\"]"
+        )
+        try attempts.directory.write(python, to: "pydiary/plugin.json")
+        for plugin in ["diary", "pydiary"] {
+            let file = "\(root)/\(plugin).txt"
+            try await hear(plugin, ["file": .string(file)])
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == "8 task.completed\n9 task.failed\n")
+        }
+    }
+
+    /// Delivers a gap and two events to an observer of the guide.
+    private func hear(_ name: String, _ settings: JSONObject) async throws {
+        let directory = "\(attempts.directory.path)/\(name)"
+        let configured = try PluginManifest.load(directory: directory).configured(by: settings)
+        let plugin = try InstalledPlugin(
+            binding: configured.manifest,
+            directory: directory,
+            searchPath: "/usr/bin:/bin",
+            settings: configured.settings
+        )
+        let sink = ObserverPluginSink(plugin: plugin, launcher: Attempts.launcher, environment: [:])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await sink.serve() }
+            for (position, kind) in [(8, TaskEvent.Kind.completed), (9, .failed)] as [(Int64, TaskEvent.Kind)]
+            {
+                let json: JSONValue = [
+                    "schema": 1, "position": .int(position), "type": .string(kind.rawValue),
+                ]
+                let cursor = EventCursor(epoch: "e", position: position)
+                let event = EventRecord(cursor: cursor, kind: kind, taskID: nil, json: json.encoded)
+                let gap = EventGap(epoch: "e", from: 1, to: 7, reason: .pruned)
+                try await sink.deliver(SinkBatch(gap: position == 8 ? gap : nil, events: [event]))
+            }
+            await sink.close()
+            group.cancelAll()
+        }
+    }
+
     @Test("every key that the guide lists for a feature is read, and its example is right")
     func keys() throws {
         let table = try #require(guide.split(separator: "| in a feature |").last)

@@ -18,7 +18,7 @@ struct Harness: Sendable {
     let service: BackgroundTaskService
     let clocks: Clocks
     let group: ServiceGroup
-    let sinks: [SinkRunner]
+    let sinks: SinkSet
 
     /// - Parameters:
     ///   - features: what the hub serves.
@@ -83,12 +83,10 @@ struct Harness: Sendable {
             clocks: clocks,
             metrics: instruments.metrics
         )
-        let runners = sinks.map {
-            SinkRunner(sink: $0, bus: bus, store: store, clocks: clocks, logger: logger)
-        }
+        let set = SinkSet(sinks, bus: bus, store: store, clocks: clocks, logger: logger)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: ([bus] + runners + [worker] as [any Service]).map {
+                services: ([bus, set, worker] as [any Service]).map {
                     ServiceGroupConfiguration.ServiceConfiguration(service: $0)
                 },
                 logger: logger
@@ -103,7 +101,7 @@ struct Harness: Sendable {
             service: service,
             clocks: clocks,
             group: group,
-            sinks: runners
+            sinks: set
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }

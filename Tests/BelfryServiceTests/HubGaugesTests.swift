@@ -85,7 +85,7 @@ struct HubGaugesTests {
             let second = try await hub.add("echo")
             try await hub.event(.completed, of: second.id)
             await picky.wait(for: 6)
-            while hub.sinks[1].status.condition != .failing { await Task.yield() }
+            while hub.sinks["failing"]?.status.condition != .failing { await Task.yield() }
             await gauges.refresh()
             #expect(registry.value("belfry_sink_lag_events{sink=\"hung\"}") == "3")
             #expect(registry.value("belfry_sink_lag_events{sink=\"failing\"}") == "6")

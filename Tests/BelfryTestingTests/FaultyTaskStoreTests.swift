@@ -96,6 +96,8 @@ struct FaultyTaskStoreTests {
             .saveCursor: { try await $0.saveCursor(EventCursor(epoch: "e", position: 1), of: "file") },
             .park: { try await $0.park(ParkedEvent(sink: "file", position: 1, reason: "", time: now)) },
             .parkedEvents: { _ = try await $0.parkedEvents(of: "file") },
+            .unpark: { try await $0.unpark([1], of: "file") },
+            .forgetSink: { try await $0.forgetSink("file") },
             .close: { try await $0.close() },
         ]
     }

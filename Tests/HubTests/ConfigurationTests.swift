@@ -94,6 +94,35 @@ struct ConfigurationTests {
         #expect(read.retention.eventAge == nil)
     }
 
+    @Test("what is set for single plugins is read as it is; a date has no JSON and is refused")
+    func pluginSettings() throws {
+        var read = Configuration()
+        let text = """
+            [plugins]
+            directories = ["/opt/plugins"]
+            [plugins.webhook]
+            urls = ["http://a", "http://b"]
+            timeout_seconds = 2.5
+            quiet = true
+            headers = { X-Name = "x", Number = 7 }
+            """
+        #expect(try read.apply(text, file: "config.toml").isEmpty)
+        #expect(
+            read.pluginSettings == [
+                "webhook": [
+                    "headers": ["Number": 7, "X-Name": "x"], "quiet": true, "timeout_seconds": 2.5,
+                    "urls": ["http://a", "http://b"],
+                ]
+            ]
+        )
+        #expect(read.pluginDirectories == ["/opt/plugins"])
+        let refusal = #expect(throws: BelfryError.self) {
+            try read.apply("[plugins.webhook]\nsince = 2026-11-24\n", file: "config.toml")
+        }
+        #expect(refusal?.message.contains("'plugins.webhook.since'") == true)
+        #expect(throws: BelfryError.self) { try read.apply("[plugins]\nwebhook = 3\n", file: "config.toml") }
+    }
+
     @Test("rules for popups are read, with their conditions and their words")
     func rules() throws {
         var read = Configuration()

@@ -30,15 +30,30 @@ enum ExecEnvironment {
             "BELFRY_ATTEMPT": String(context.attempt), "BELFRY_FEATURE": context.featureID,
             "BELFRY_OUTPUT_DIR": context.outputDirectory, "PYTHONUNBUFFERED": "1",
         ]
-        for (key, value) in params.object ?? [:] {
-            let text = value.string ?? value.text
-            guard text.utf8.count <= largest, !text.utf8.contains(0) else { continue }
-            variables["BELFRY_PARAM_" + name(key)] = text
-        }
+        variables.merge(named("BELFRY_PARAM_", params.object ?? [:])) { _, param in param }
         if let text = context.checkpoint?.text, text.utf8.count <= largest {
             variables["BELFRY_CHECKPOINT"] = text
         }
         return variables.merging(context.deviceEnvironment) { _, device in device }
+    }
+
+    /// `BELFRY_SETTINGS` and `BELFRY_SETTING_…`: what the user set for a plugin, as one and one by one.
+    static func ofSettings(_ settings: JSONObject) -> [String: String] {
+        guard !settings.isEmpty else { return [:] }
+        var variables = named("BELFRY_SETTING_", settings)
+        variables["BELFRY_SETTINGS"] = JSONValue.object(settings).text
+        return variables
+    }
+
+    /// One variable for each member: strings as they are, anything else as JSON.
+    private static func named(_ prefix: String, _ members: JSONObject) -> [String: String] {
+        var variables: [String: String] = [:]
+        for (key, value) in members {
+            let text = value.string ?? value.text
+            guard text.utf8.count <= largest, !text.utf8.contains(0) else { continue }
+            variables[prefix + name(key)] = text
+        }
+        return variables
     }
 
     private static func name(_ key: String) -> String {

@@ -1,7 +1,7 @@
 // Finds a plugin's program when the plugin is registered, not when a task is due: the PATH of a
 // service is not the PATH of a shell, and the error should come while somebody looks.
 
-import BelfryCore
+public import BelfryCore
 
 extension InstalledPlugin {
     /// Binds a manifest to its directory.
@@ -12,6 +12,7 @@ extension InstalledPlugin {
     /// - Parameters:
     ///   - directory: absolute.
     ///   - searchPath: directories with `:` between them.
+    ///   - settings: what the user says in the configuration; it reaches the program in its environment.
     /// - Throws: ``BelfryError`` `feature_unavailable` that names what is missing, where it was looked
     ///   for, and how to get it.
     public init(
@@ -19,7 +20,8 @@ extension InstalledPlugin {
         directory: String,
         searchPath: String,
         isLinked: Bool = false,
-        source: Source = .user
+        source: Source = .user,
+        settings: JSONObject = [:]
     ) throws {
         let directory = FileSystem.real(directory) ?? directory
         let command = PluginTemplate.expanded(manifest.runner.command, directory: directory)
@@ -30,7 +32,7 @@ extension InstalledPlugin {
             arguments: manifest.runner.arguments.map { PluginTemplate.expanded($0, directory: directory) },
             environment: manifest.runner.environment.mapValues {
                 PluginTemplate.expanded($0, directory: directory)
-            },
+            }.merging(ExecEnvironment.ofSettings(settings)) { _, setting in setting },
             isLinked: isLinked,
             source: source
         )

@@ -46,7 +46,8 @@ extension PluginManifest {
         let rest = (
             summary: fields.string("summary") ?? "", requires: readRequirements(fields),
             limits: readLimits(fields),
-            restart: readRestart(fields), venv: readSetup(fields)
+            restart: readRestart(fields), venv: readSetup(fields),
+            observation: readObservation(fields, kind), settings: readSettings(fields)
         )
         fields.noteUnknown(besides: ["$schema", "homepage", "author", "license"])
         guard let id, let version, let runner else { return nil }
@@ -63,6 +64,8 @@ extension PluginManifest {
         manifest.limits = rest.limits
         manifest.restart = rest.restart
         manifest.venvRequirements = rest.venv
+        manifest.observation = rest.observation
+        manifest.settingsSchema = rest.settings
         return manifest
     }
 

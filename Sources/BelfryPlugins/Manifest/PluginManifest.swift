@@ -16,7 +16,7 @@ public struct PluginManifest: Sendable, Hashable {
 
     /// How the plugin's program is started and spoken to.
     public struct Runner: Sendable, Hashable {
-        /// The protocol between the hub and the program. Only `exec` runs today.
+        /// The protocol between the hub and the program.
         public enum Wire: String, Sendable, CaseIterable {
             /// One process for each task: params on stdin, JSON lines on stdout.
             case exec = "exec/1"
@@ -147,6 +147,10 @@ public struct PluginManifest: Sendable, Hashable {
     public var features: [FeatureEntry]
     public var limits = Limits()
     public var restart = Restart()
+    /// What an observer hears. Means nothing for the kind `feature`.
+    public var observation = Observation()
+    /// A schema that ``JSONSchema`` takes, for what the user sets for this plugin. Defaults to nil: any object.
+    public var settingsSchema: JSONValue?
     /// The Python requirements file that the plugin wants installed, relative to its directory.
     public var venvRequirements: String?
     /// What is odd but does not stop the plugin, such as unknown keys: sentences for people.

@@ -31,18 +31,22 @@ public final class PluginRegistry: Sendable {
     let places: Places
     private let reservedFeatureIDs: Set<String>
     private let belfryVersion: PluginVersion?
+    private let settings: [String: JSONObject]
 
     /// - Parameters:
     ///   - reservedFeatureIDs: what is built in; a plugin may not serve it.
     ///   - belfryVersion: what `requires.belfry` is held against.
+    ///   - settings: what the configuration says, by the id of the plugin.
     public init(
         places: Places,
         reservedFeatureIDs: Set<String> = [],
-        belfryVersion: String = BelfryVersion.current
+        belfryVersion: String = BelfryVersion.current,
+        settings: [String: JSONObject] = [:]
     ) {
         self.places = places
         self.reservedFeatureIDs = reservedFeatureIDs
         self.belfryVersion = PluginVersion(belfryVersion)
+        self.settings = settings
     }
 
     /// Looks at every directory anew. Blocks on the file system.
@@ -58,7 +62,8 @@ public final class PluginRegistry: Sendable {
             searchPath: places.searchPath,
             belfryVersion: belfryVersion,
             reservedFeatureIDs: reservedFeatureIDs,
-            disabled: disabled
+            disabled: disabled,
+            settings: settings
         )
     }
 

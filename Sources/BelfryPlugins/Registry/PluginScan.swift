@@ -12,6 +12,7 @@ struct PluginScan {
     let belfryVersion: PluginVersion?
     let reservedFeatureIDs: Set<String>
     let disabled: Set<String>
+    let settings: [String: JSONObject]
 
     /// - Parameter roots: in the order of precedence.
     func snapshot(of roots: [(directory: String, source: InstalledPlugin.Source)]) -> PluginSnapshot {
@@ -81,17 +82,20 @@ struct PluginScan {
         if disabled.contains(manifest.id) { return .disabled }
         if let problem = unmet(manifest) { return .unavailable(problem) }
         do {
+            let configured = try manifest.configured(by: settings[manifest.id] ?? [:])
             return .ready(
                 try InstalledPlugin(
-                    binding: manifest,
+                    binding: configured.manifest,
                     directory: directory,
                     searchPath: searchPath,
                     isLinked: isLinked,
-                    source: source
+                    source: source,
+                    settings: configured.settings
                 )
             )
         } catch let error as BelfryError {
-            return .unavailable(Problem(error.message, fix: error.fix))
+            let isChoice = error.code == .invalidConfiguration && settings[manifest.id] == nil
+            return .unavailable(Problem(error.message, fix: error.fix, isChoice: isChoice))
         } catch {
             return .unavailable(Problem("\(error)"))
         }
@@ -104,7 +108,7 @@ struct PluginScan {
                 fix: "Update Belfry, or add a version of the plugin that fits."
             )
         }
-        if manifest.runner.wire != .exec {
+        if manifest.runner.wire == .mcp {
             return Problem(
                 "the protocol '\(manifest.runner.wire.rawValue)' is not supported by this version",
                 fix: "Use a plugin that speaks exec/1, or update Belfry."

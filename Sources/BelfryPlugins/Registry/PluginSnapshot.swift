@@ -10,10 +10,13 @@ public struct PluginSnapshot: Sendable {
         /// A sentence for people.
         public var reason: String
         public var fix: String?
+        /// Whether it only waits to be configured, which is no fault.
+        public var isChoice: Bool
 
-        public init(_ reason: String, fix: String? = nil) {
+        public init(_ reason: String, fix: String? = nil, isChoice: Bool = false) {
             self.reason = reason
             self.fix = fix
+            self.isChoice = isChoice
         }
     }
 
@@ -71,6 +74,7 @@ public struct PluginSnapshot: Sendable {
             object.set("state", .string(state.name))
             object.set("reason", state.problem.map { .string($0.reason) })
             object.set("fix", state.problem?.fix.map { .string($0) })
+            if state.problem?.isChoice == true { object.set("configured", false) }
             object.set("directory", .string(directory))
             object.set("source", .string(source.rawValue))
             object.set("linked", .bool(isLinked))

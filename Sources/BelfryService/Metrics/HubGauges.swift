@@ -3,6 +3,7 @@
 
 public import BelfryCore
 public import CoreMetrics
+import Synchronization
 
 /// The gauges of a hub. Call ``refresh()`` before the backend exports.
 public struct HubGauges: Sendable {
@@ -10,14 +11,14 @@ public struct HubGauges: Sendable {
         public var store: any TaskStore
         public var bus: ObserverBus
         public var worker: TaskWorker
-        public var sinks: [SinkRunner]
+        public var sinks: SinkSet
         public var clocks: Clocks
 
         public init(
             store: any TaskStore,
             bus: ObserverBus,
             worker: TaskWorker,
-            sinks: [SinkRunner],
+            sinks: SinkSet,
             clocks: Clocks
         ) {
             self.store = store
@@ -36,7 +37,7 @@ public struct HubGauges: Sendable {
     private let busReaders: Meter
     private let eventPosition: Meter
     private let storeReadable: Meter
-    private let sinks: [SinkGauges]
+    private let sinks: SinkGauges
 
     /// - Parameter factory: makes the gauges; the one of ``ServiceMetrics``, as a rule.
     public init(_ parts: Parts, factory: any MetricsFactory) {
@@ -50,7 +51,7 @@ public struct HubGauges: Sendable {
         busReaders = MetricDefinition.busReaders.meter([:], factory)
         eventPosition = MetricDefinition.eventPosition.meter([:], factory)
         storeReadable = MetricDefinition.storeReadable.meter([:], factory)
-        sinks = parts.sinks.map { SinkGauges($0, factory) }
+        sinks = SinkGauges(factory)
         // What does not change.
         MetricDefinition.startTime.meter([:], factory)
             .set(Double(parts.clocks.wall.now.milliseconds) / 1000)
@@ -64,7 +65,7 @@ public struct HubGauges: Sendable {
         slots.set(max(1, parts.worker.configuration.concurrency))
         busReaders.set(parts.bus.readerCount)
         eventPosition.set(parts.bus.newest.position)
-        for sink in sinks { sink.refresh() }
+        sinks.refresh(parts.sinks.runners.map(\.status))
         do {
             let status = try await parts.store.status()
             let now = parts.clocks.wall.now
@@ -80,28 +81,46 @@ public struct HubGauges: Sendable {
     }
 }
 
-/// How one sink is doing.
-private struct SinkGauges {
-    private let runner: SinkRunner
-    private let lag: Meter
-    private let parked: Meter
-    private let conditions: [(condition: SinkStatus.Condition, meter: Meter)]
+/// How the sinks are doing. Those that are gone leave the page.
+private final class SinkGauges: Sendable {
+    private struct Gauges {
+        let lag: Meter
+        let parked: Meter
+        let conditions: [(condition: SinkStatus.Condition, meter: Meter)]
 
-    init(_ runner: SinkRunner, _ factory: any MetricsFactory) {
-        let name = runner.status.name
-        self.runner = runner
-        lag = MetricDefinition.sinkLag.meter(["sink": name], factory)
-        parked = MetricDefinition.sinkParked.meter(["sink": name], factory)
-        conditions = SinkStatus.Condition.allCases.map { condition in
-            let labels: KeyValuePairs = ["sink": name, "condition": condition.rawValue]
-            return (condition, MetricDefinition.sinkCondition.meter(labels, factory))
+        init(_ name: String, _ factory: any MetricsFactory) {
+            lag = MetricDefinition.sinkLag.meter(["sink": name], factory)
+            parked = MetricDefinition.sinkParked.meter(["sink": name], factory)
+            conditions = SinkStatus.Condition.allCases.map { condition in
+                let labels: KeyValuePairs = ["sink": name, "condition": condition.rawValue]
+                return (condition, MetricDefinition.sinkCondition.meter(labels, factory))
+            }
         }
+
+        func set(_ status: SinkStatus) {
+            lag.set(status.lag)
+            parked.set(status.parked)
+            for (condition, meter) in conditions { meter.set(condition == status.condition ? 1 : 0) }
+        }
+
+        func remove() { for meter in [lag, parked] + conditions.map(\.meter) { meter.destroy() } }
     }
 
-    func refresh() {
-        let status = runner.status
-        lag.set(status.lag)
-        parked.set(status.parked)
-        for (condition, meter) in conditions { meter.set(condition == status.condition ? 1 : 0) }
+    private let factory: any MetricsFactory
+    private let gauges = Mutex<[String: Gauges]>([:])
+
+    init(_ factory: any MetricsFactory) { self.factory = factory }
+
+    func refresh(_ statuses: [SinkStatus]) {
+        gauges.withLock { gauges in
+            for name in Set(gauges.keys).subtracting(statuses.map(\.name)) {
+                gauges.removeValue(forKey: name)?.remove()
+            }
+            for status in statuses {
+                let own = gauges[status.name] ?? Gauges(status.name, factory)
+                own.set(status)
+                gauges[status.name] = own
+            }
+        }
     }
 }

@@ -224,6 +224,26 @@ extension StoreConformance {
             )
             try expectEqual(try await bench.store.parkedEvents(of: "desktop"), [], "desktop's events")
         },
+        StoreCheck("parked events are forgotten one by one, and all with their sink and its cursor") {
+            bench in
+            for (sink, position) in [("hook", 1), ("hook", 2), ("hook", 3), ("file", 2)] as [(String, Int64)]
+            {
+                try await bench.store.park(
+                    ParkedEvent(sink: sink, position: position, reason: "odd", time: bench.now)
+                )
+                try await bench.store.saveCursor(EventCursor(epoch: "e", position: position), of: sink)
+            }
+            func positions(_ sink: String) async throws -> [Int64] {
+                try await bench.store.parkedEvents(of: sink).map(\.position)
+            }
+            try await bench.store.unpark([2, 99], of: "hook")
+            try expectEqual(try await positions("hook"), [1, 3], "hook's events without the second")
+            try await bench.store.forgetSink("hook")
+            try expectEqual(try await positions("hook"), [], "hook's events")
+            try expectEqual(try await bench.store.cursor(of: "hook"), nil, "hook's cursor")
+            try expectEqual(try await positions("file"), [2], "file's events")
+            try expectEqual(try await bench.store.cursor(of: "file")?.position, 2, "file's cursor")
+        },
         StoreCheck("cursors and parked events write no event") { bench in
             let kinds = try await bench.kindsOf {
                 try await bench.store.saveCursor(EventCursor(epoch: "e", position: 1), of: "file")

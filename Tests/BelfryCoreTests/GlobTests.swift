@@ -1,8 +1,7 @@
 // Patterns of rules.
 
+import BelfryCore
 import Testing
-
-@testable import BelfryDesktop
 
 @Suite("Patterns")
 struct GlobTests {

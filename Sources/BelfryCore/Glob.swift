@@ -1,4 +1,4 @@
-// Rules name features, users and programs by patterns.
+// Rules and filters name features, users and programs by patterns.
 
 /// A pattern in which `*` stands for any characters and `?` for one; all else, letter case too, for itself.
 public struct Glob: Sendable, Hashable {
@@ -17,7 +17,7 @@ public struct Glob: Sendable, Hashable {
     ///
     /// Looks at each character of the text at most once for each of the pattern, as only the last star
     /// passed ever takes more: no pattern makes it explode.
-    func matches(_ text: String) -> Bool {
+    public func matches(_ text: String) -> Bool {
         var (place, wanted) = (text.startIndex, 0)
         var star: (next: Int, place: String.Index)?
         while place < text.endIndex {

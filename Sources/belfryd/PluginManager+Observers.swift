@@ -1,0 +1,83 @@
+// Observer plugins as sinks, and how they stand.
+
+import BelfryCore
+import BelfryPlugins
+import BelfryService
+import Logging
+import Synchronization
+
+/// The sinks that observer plugins are, as far as they were made.
+final class ObserverSinks: Sendable {
+    private let made = Mutex<[String: ObserverPluginSink]>([:])
+
+    /// What an observer is made of: a change of any of it is another observer.
+    private struct Key: Hashable, Sendable {
+        var plugin: InstalledPlugin
+        var environment: [String: String]
+    }
+
+    func plan(
+        _ plugin: InstalledPlugin,
+        launcher: String,
+        environment: [String: String],
+        clocks: Clocks,
+        logger: Logger
+    ) -> SinkSet.Plan {
+        let id = plugin.manifest.id
+        let asked = Set(plugin.manifest.runner.passedVariables)
+        let key = Key(plugin: plugin, environment: environment.filter { asked.contains($0.key) })
+        return SinkSet.Plan(name: id, key: key) { [self] in
+            let sink = ObserverPluginSink(
+                plugin: plugin,
+                launcher: launcher,
+                environment: environment,
+                clocks: clocks
+            ) { line in
+                logger.debug("an observer says", metadata: ["plugin": "\(id)", "line": "\(line)"])
+            }
+            made.withLock { $0[id] = sink }
+            return sink
+        }
+    }
+
+    /// What there is to say of the plugin beside what is on disk.
+    func standing(of id: String) -> (state: String, reason: String?, fix: String?)? {
+        guard let sink = made.withLock({ $0[id] }) else { return nil }
+        return switch sink.condition {
+        case .idle, .stopped: nil
+        case .starting: ("starting", nil, nil)
+        case .ready: ("ready", nil, nil)
+        case .busy: ("busy", nil, nil)
+        case .backoff(let reason): ("backoff", reason, nil)
+        case .quarantined(let reason): ("quarantined", reason, "belfry plugin enable \(id)")
+        }
+    }
+}
+
+extension PluginManager {
+    /// The observers that are to hear events, as the disk says now.
+    func observers(_ clocks: Clocks) -> [SinkSet.Plan] {
+        registry.scan().ready.filter { $0.manifest.kind == .observer }.map {
+            observerSinks.plan(
+                $0,
+                launcher: launcher,
+                environment: environment,
+                clocks: clocks,
+                logger: logger
+            )
+        }
+    }
+
+    func isObserver(_ id: String) -> Bool { registry.scan()[id]?.manifest?.kind == .observer }
+
+    /// A plugin for the API, with how its process stands.
+    func standing(_ plugin: PluginSnapshot.Plugin) -> JSONValue {
+        guard case .ready = plugin.state, plugin.manifest?.kind == .observer,
+            let standing = observerSinks.standing(of: plugin.id), var object = plugin.json.object
+        else { return plugin.json }
+        object["state"] = .string(standing.state)
+        object.set("reason", standing.reason.map { .string($0) })
+        object.set("fix", standing.fix.map { .string($0) })
+        return .object(object)
+    }
+}
