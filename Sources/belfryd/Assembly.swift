@@ -131,7 +131,8 @@ struct Assembly {
                 user: places.userPlugins,
                 searchPath: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
             ),
-            reservedFeatureIDs: ["shell"]
+            reservedFeatureIDs: ["shell"],
+            secrets: configuration.secrets
         )
         let manager = PluginManager(
             registry: registry,
@@ -140,6 +141,7 @@ struct Assembly {
             environment: ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
                 own
             },
+            secrets: configuration.secrets,
             logger: logger
         )
         manager.scan()

@@ -22,7 +22,7 @@ struct Belfryd: AsyncParsableCommand {
             belfryd --stdout json | jq .type
             """,
         version: BelfryVersion.current,
-        subcommands: [Serve.self, Answer.self, Restore.self],
+        subcommands: [Serve.self, Answer.self, Restore.self, FetchPlugin.self, SetUpPlugin.self],
         defaultSubcommand: Serve.self
     )
 }
@@ -106,6 +106,7 @@ struct Serve: AsyncParsableCommand {
         }
         services.append(.init(service: hub.parts.worker))
         services.append(.init(service: hub.parts.scheduler))
+        services.append(.init(service: hub.parts.plugins, successTerminationBehavior: .ignore))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
         services.append(.init(service: janitor, successTerminationBehavior: .ignore))
         services.append(

@@ -138,6 +138,7 @@ final class Hub: HubBackend {
     func json(of schedule: Schedule) throws -> JSONValue {
         var task = schedule.task
         task.context?.environment = nil
+        task.params = SecretParams.masked(task.params)
         var object: JSONObject = [
             "name": .string(schedule.name), "rule": .string(schedule.rule), "zone": .string(schedule.zone),
             "catchUp": .string(schedule.catchUp.rawValue), "paused": .bool(schedule.isPaused),
@@ -210,17 +211,48 @@ final class Hub: HubBackend {
 
     func plugins() -> JSONValue { parts.plugins.json }
 
-    func addPlugin(directory: String, link: Bool) async throws -> JSONValue {
-        let added = try parts.plugins.add(directory: directory, link: link)
-        // Tasks may have waited for this plugin.
-        parts.worker.wake(try await parts.store.pendingWork().lanes)
+    func plugin(_ id: String) throws -> JSONValue { try parts.plugins.details(of: id) }
+    func inspectPlugin(directory: String) throws -> JSONValue { try parts.plugins.inspect(directory) }
+
+    func addPlugin(_ request: PluginFiles) async throws -> JSONValue {
+        let added = try parts.plugins.add(try addition(request))
+        try await wakeWaiting()
         return added
     }
 
-    func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue {
-        try parts.plugins.setEnabled(isEnabled, id)
+    func comparePlugin(_ id: String, directory: String) throws -> JSONValue {
+        try parts.plugins.compare(id, with: directory)
+    }
+
+    func updatePlugin(_ id: String, _ request: PluginFiles) async throws -> JSONValue {
+        let updated = try parts.plugins.update(id, try addition(request))
+        try await wakeWaiting()
+        return updated
+    }
+
+    private func addition(_ request: PluginFiles) throws -> PluginRegistry.Addition {
+        var addition = PluginRegistry.Addition(directory: request.directory)
+        addition.isLinked = request.isLinked
+        addition.digest = request.digest
+        addition.origin = try request.origin.map(PluginOrigin.init(json:))
+        return addition
+    }
+
+    func setPlugin(_ id: String, isEnabled: Bool, isConfirmed: Bool) async throws -> JSONValue {
+        try parts.plugins.setEnabled(isEnabled, id, isConfirmed: isConfirmed)
+        try await wakeWaiting()
+        return try parts.plugins.details(of: id)
+    }
+
+    func scanPlugins() async throws -> JSONValue {
+        parts.plugins.scan()
+        try await wakeWaiting()
+        return plugins()
+    }
+
+    /// Tasks may have waited for a plugin that is there now.
+    private func wakeWaiting() async throws {
         parts.worker.wake(try await parts.store.pendingWork().lanes)
-        return ["id": .string(id), "enabled": .bool(isEnabled)]
     }
 
     func removePlugin(_ id: String) async throws -> JSONValue {

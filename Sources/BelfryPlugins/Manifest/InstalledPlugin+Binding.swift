@@ -12,28 +12,40 @@ extension InstalledPlugin {
     /// - Parameters:
     ///   - directory: absolute.
     ///   - searchPath: directories with `:` between them.
+    ///   - venv: the directory of the plugin's Python environment. Its programs come before all others.
     /// - Throws: ``BelfryError`` `feature_unavailable` that names what is missing, where it was looked
     ///   for, and how to get it.
     public init(
         binding manifest: PluginManifest,
         directory: String,
         searchPath: String,
+        venv: String? = nil,
         isLinked: Bool = false,
         source: Source = .user
     ) throws {
         let directory = FileSystem.real(directory) ?? directory
+        var environment = manifest.runner.environment.mapValues {
+            PluginTemplate.expanded($0, directory: directory)
+        }
+        // What Python leaves beside its sources would be files that nobody pinned.
+        environment["PYTHONDONTWRITEBYTECODE"] = environment["PYTHONDONTWRITEBYTECODE"] ?? "1"
+        var searchPath = searchPath
+        if let venv {
+            let variables = PluginVenv.variables(venv, searchPath: environment["PATH"] ?? searchPath)
+            environment.merge(variables) { _, new in new }
+            searchPath = "\(venv)/bin:\(searchPath)"
+        }
         let command = PluginTemplate.expanded(manifest.runner.command, directory: directory)
         self.init(
             manifest: manifest,
             directory: directory,
             executable: try Self.executable(command, directory: directory, searchPath: searchPath),
             arguments: manifest.runner.arguments.map { PluginTemplate.expanded($0, directory: directory) },
-            environment: manifest.runner.environment.mapValues {
-                PluginTemplate.expanded($0, directory: directory)
-            },
+            environment: environment,
             isLinked: isLinked,
             source: source
         )
+        self.venv = venv
     }
 
     private static func executable(_ command: String, directory: String, searchPath: String) throws -> String
