@@ -4,8 +4,8 @@ import BelfryCore
 import CZlib
 
 struct ZipReader {
-    private let bytes: [UInt8]
-    private var writer: ArchiveWriter
+    fileprivate let bytes: [UInt8]
+    fileprivate var writer: ArchiveWriter
 
     static func unpack(_ path: String, to root: String) throws {
         let bytes: [UInt8]
@@ -16,11 +16,6 @@ struct ZipReader {
         }
         var reader = ZipReader(bytes: bytes, writer: ArchiveWriter(root: root, archive: path))
         try reader.unpack()
-    }
-
-    private init(bytes: [UInt8], writer: ArchiveWriter) {
-        self.bytes = bytes
-        self.writer = writer
     }
 
     private mutating func unpack() throws {

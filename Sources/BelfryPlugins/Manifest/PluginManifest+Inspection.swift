@@ -130,7 +130,7 @@ extension PluginManifest {
                     "is not \(whose) name",
                     fix: "Write letters, digits and '_'."
                 )
-            } else if name.hasPrefix("BELFRY_") {
+            } else if key == "secrets", name.hasPrefix("BELFRY_") {
                 fields.mistake(
                     "\(key)/\(offset)",
                     "is reserved",
