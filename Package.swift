@@ -89,7 +89,7 @@ let package = Package(
         .target(name: "BelfryTesting", dependencies: ["BelfryCore", "BelfryService"], swiftSettings: swift),
         .target(
             name: "BelfryPlugins",
-            dependencies: ["BelfryCore", "BelfryMCP", subprocess, system],
+            dependencies: ["BelfryCore", "BelfryMCP", "CZlib", subprocess, system],
             swiftSettings: swift
         ),
         .target(name: "BelfryMCP", dependencies: ["BelfryCore"], swiftSettings: swift),

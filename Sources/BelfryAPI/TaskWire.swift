@@ -9,7 +9,7 @@ extension BackgroundTask {
         object["number"] = .int(number)
         object["featureId"] = .string(featureID)
         object["title"] = .string(title)
-        object["params"] = params
+        object["params"] = SecretParams.masked(params)
         object["userId"] = .string(userID)
         object.set("origin", origin.map { .string($0) })
         object["notify"] = .string(notify.rawValue)

@@ -47,10 +47,19 @@ public protocol HubBackend: TaskControl {
     func features() -> JSONValue
     func feature(_ id: String) throws -> JSONValue
     func plugins() -> JSONValue
-    func addPlugin(directory: String, link: Bool) async throws -> JSONValue
+    /// Everything about one plugin.
+    func plugin(_ id: String) throws -> JSONValue
+    /// What the plugin in a directory is, before it is added.
+    func inspectPlugin(directory: String) throws -> JSONValue
+    func addPlugin(_ files: PluginFiles) async throws -> JSONValue
+    /// What an update from a directory would change.
+    func comparePlugin(_ id: String, directory: String) throws -> JSONValue
+    func updatePlugin(_ id: String, _ files: PluginFiles) async throws -> JSONValue
     func removePlugin(_ id: String) async throws -> JSONValue
-    /// Switches a plugin on or off.
-    func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue
+    /// Switches a plugin on or off; a download is switched on only when somebody has confirmed it.
+    func setPlugin(_ id: String, isEnabled: Bool, isConfirmed: Bool) async throws -> JSONValue
+    /// Looks at all plugins anew.
+    func scanPlugins() async throws -> JSONValue
     func sinks() -> JSONValue
     /// Has a sink show what it can do, and tells what that was.
     ///
@@ -72,6 +81,16 @@ public protocol HubBackend: TaskControl {
     func metrics() async throws -> String
     /// Begins a graceful shutdown.
     func stop()
+}
+
+/// Files that are to become a plugin.
+public struct PluginFiles: Sendable {
+    public var directory: String
+    public var isLinked: Bool
+    /// Of the files that somebody has looked at.
+    public var digest: String?
+    /// Where they are from, when that is not the directory.
+    public var origin: JSONValue?
 }
 
 /// One reader's place in the event stream.

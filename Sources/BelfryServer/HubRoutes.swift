@@ -34,23 +34,6 @@ struct HubRoutes {
         router.get("/v1/features/**") { _, context in
             Response(json: try backend.feature(context.rest))
         }
-        router.get("/v1/plugins") { _, _ in Response(json: backend.plugins()) }
-        router.post("/v1/plugins") { request, _ in try await addPlugin(request) }
-        router.delete("/v1/plugins/:id") { _, context in
-            Response(json: try await backend.removePlugin(try context.name("id")))
-        }
-        for (word, isEnabled) in [("enable", true), ("disable", false)] {
-            router.post("/v1/plugins/:id/\(word)") { _, context in
-                let id = try context.name("id")
-                return Response(json: try await backend.setPlugin(id, isEnabled: isEnabled))
-            }
-        }
-    }
-
-    private func addPlugin(_ request: Request) async throws -> Response {
-        let json = try await request.json(upTo: Limits.small)
-        let directory = try JSONReader(json, what: "request").string("directory")
-        let link = json["link"]?.bool ?? false
-        return Response(json: try await backend.addPlugin(directory: directory, link: link), status: .created)
+        PluginRoutes(backend: backend).add(to: router)
     }
 }

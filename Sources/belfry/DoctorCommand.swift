@@ -26,42 +26,6 @@ struct DoctorCommand: ParsableCommand {
         if report.isBad { throw ExitCode(ExitStatus.failure) }
     }
 
-    /// What was found, printed as it is found, or at the end as JSON.
-    private struct Report {
-        let isJSON: Bool
-        var isBad = false
-        var findings: [JSONValue] = []
-
-        init(isJSON: Bool) { self.isJSON = isJSON }
-
-        mutating func ok(_ text: String) { add("✓", "ok", text) }
-        mutating func hint(_ text: String, _ fix: String) { add("○", "hint", text, fix) }
-        mutating func bad(_ text: String, _ fix: String) {
-            isBad = true
-            add("✗", "bad", text, fix)
-        }
-
-        private mutating func add(_ mark: String, _ level: String, _ text: String, _ fix: String? = nil) {
-            var finding: JSONObject = ["level": .string(level), "text": .string(text)]
-            finding.set("fix", fix.map { .string($0) })
-            findings.append(.object(finding))
-            if isJSON { return }
-            Output.line("\(mark) \(Terminal.visible(text))")
-            if let fix { Output.line("  fix: \(Terminal.visible(fix))") }
-        }
-
-        mutating func check(_ text: String, _ work: () throws -> Void) {
-            do {
-                try work()
-                ok(text)
-            } catch let error as BelfryError {
-                bad(error.message, error.fix ?? "none is known")
-            } catch {
-                bad("\(error)", "none is known")
-            }
-        }
-    }
-
     private func programs(_ session: Session, _ report: inout Report) {
         let directory = HubStarter.programsDirectory(environment: session.environment)
         for name in ["belfryd", "belfry-launch"] {
@@ -141,18 +105,7 @@ struct DoctorCommand: ParsableCommand {
     private func plugins(_ session: Session, _ report: inout Report) {
         do {
             for plugin in try session.ask("GET", "/v1/plugins")["plugins"]?.array ?? [] {
-                let name = plugin["id"]?.string ?? plugin["directory"]?.string ?? "?"
-                let state = plugin["state"]?.string ?? "?"
-                if ["ready", "starting", "busy"].contains(state) {
-                    report.ok("plugin \(name)")
-                } else if plugin["configured"] == false {
-                    report.ok("plugin \(name): not configured, does nothing")
-                } else {
-                    report.hint(
-                        "plugin \(name) is \(state): \(plugin["reason"]?.string ?? "")",
-                        plugin["fix"]?.string ?? "see the reason"
-                    )
-                }
+                PluginDoctorCommand.check(plugin, &report)
             }
         } catch let error as BelfryError {
             report.bad(error.message, error.fix ?? "none is known")

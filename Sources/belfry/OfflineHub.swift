@@ -1,4 +1,5 @@
-// Answers from the store while no hub runs: `belfryd answer` serves one request and ends.
+// What belfryd does without being a hub: it answers one request from the store, fetches a plugin, or sets one up,
+// and ends.
 
 import BelfryAPI
 import BelfryCore
@@ -17,6 +18,16 @@ struct OfflineHub {
     ///
     /// - Throws: as ``answer(_:_:body:)``; `already_running` while a hub runs.
     func restore(_ file: String) throws -> [UInt8] { try ask(["restore", file], input: []) }
+
+    /// Brings a plugin from elsewhere to look at it; git and its like speak on stderr.
+    func fetchPlugin(_ source: String) throws -> JSONValue {
+        try Session.parse(try ask(["fetch-plugin", "--", source], input: []))
+    }
+
+    /// Makes the Python environment of the plugin in `directory`; pip speaks on stderr.
+    func setUpPlugin(in directory: String) throws -> JSONValue {
+        try Session.parse(try ask(["setup-plugin", "--", directory], input: []))
+    }
 
     private func ask(_ words: [String], input: [UInt8]) throws -> [UInt8] {
         let programs = HubStarter.programsDirectory(environment: session.environment)

@@ -137,7 +137,8 @@ struct Assembly {
                 searchPath: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
             ),
             reservedFeatureIDs: ["shell"],
-            settings: configuration.pluginSettings
+            settings: configuration.pluginSettings,
+            secrets: configuration.secrets
         )
     }
 
@@ -149,6 +150,7 @@ struct Assembly {
             environment: ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
                 own
             },
+            secrets: configuration.secrets,
             logger: logger
         )
         manager.scan()

@@ -22,7 +22,9 @@ struct Belfryd: AsyncParsableCommand {
             belfryd --stdout json | jq .type
             """,
         version: BelfryVersion.current,
-        subcommands: [Serve.self, Answer.self, Restore.self, PluginTool.self],
+        subcommands: [
+            Serve.self, Answer.self, Restore.self, FetchPlugin.self, SetUpPlugin.self, PluginTool.self,
+        ],
         defaultSubcommand: Serve.self
     )
 }
@@ -104,6 +106,7 @@ struct Serve: AsyncParsableCommand {
         services.append(.init(service: hub.parts.sinks, successTerminationBehavior: .ignore))
         services.append(.init(service: hub.parts.worker))
         services.append(.init(service: hub.parts.scheduler))
+        services.append(.init(service: hub.parts.plugins, successTerminationBehavior: .ignore))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
         services.append(.init(service: janitor, successTerminationBehavior: .ignore))
         services.append(
@@ -121,6 +124,7 @@ struct Serve: AsyncParsableCommand {
         )
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         hub.setStop { stop.yield() }
+        hub.parts.plugins.setReload { try? await hub.followPlugins() }
         try await withThrowingTaskGroup { tasks in
             tasks.addTask {
                 for await _ in stops { await group.triggerGracefulShutdown() }

@@ -5,6 +5,7 @@ import BelfryAPI
 import BelfryCore
 import BelfryDesktop
 import BelfryFileSink
+import BelfryPlugins
 import BelfryService
 import Logging
 import TOMLKit
@@ -39,6 +40,8 @@ struct Configuration: Equatable {
     var pluginSettings: [String: JSONObject] = [:]
     /// Variables for the plugins that ask for them by name, beside the hub's own. Defaults to none.
     var environment: [String: String] = [:]
+    /// Secrets for the plugins that ask for them by name. Defaults to none.
+    var secrets = PluginSecrets()
     /// Defaults to true.
     var isFileSinkEnabled = true
     /// Defaults to `events.jsonl` in the state directory.
@@ -101,6 +104,11 @@ struct Configuration: Equatable {
             # Variables for the plugins that ask for them by name ("pass_env" in plugin.json), such as the
             # address of a model and its key. They come before those of the hub's own environment.
             # OPENAI_BASE_URL = "http://localhost:8080/v1"
+
+            [secrets]
+            # Keys and passwords for the plugins that ask for them by name ("secrets" in plugin.json). Nobody else
+            # gets them, and nothing shows them. A file must be readable for you alone (chmod 600).
+            # OPENAI_API_KEY = { file = "/home/me/.keys/openai" }
 
             [sinks.file]
             # The event log, one JSON object a line.
@@ -220,6 +228,7 @@ struct Configuration: Equatable {
             pluginSettings[id] = try reader.object("plugins.\(id)")
         }
         if let variables = try reader.table("environment") { environment = variables }
+        secrets.merge(try reader.secrets("secrets"))
         if let flag = try reader.bool("sinks.file.enabled") { isFileSinkEnabled = flag }
         if let path = try reader.string("sinks.file.path"), !path.isEmpty {
             guard path.hasPrefix("/") else {
@@ -286,6 +295,25 @@ struct ConfigurationReader {
             for name in table.keys { members[name] = try string("\(key).\(name)") }
             return members
         }
+    }
+
+    /// A table whose values are secrets: strings, or `{ file = "…" }`. No message has a value in it.
+    mutating func secrets(_ key: String) throws -> PluginSecrets {
+        var sources: [String: PluginSecrets.Source] = [:]
+        for name in try names(of: key) {
+            let path = "\(key).\(name)"
+            let isText = try value(path, "a string or { file = \"…\" }") {
+                $0.string != nil || $0.table != nil ? $0 : nil
+            }
+            if let text = isText?.string {
+                sources[name] = .literal(text)
+            } else if let file = try string("\(path).file"), file.hasPrefix("/") {
+                sources[name] = .file(file)
+            } else {
+                throw error("\(path).file", "must be an absolute path")
+            }
+        }
+        return PluginSecrets(sources)
     }
 
     /// The keys of a table, whatever its values are.

@@ -139,6 +139,7 @@ final class Hub: HubBackend {
     func json(of schedule: Schedule) throws -> JSONValue {
         var task = schedule.task
         task.context?.environment = nil
+        task.params = SecretParams.masked(task.params)
         var object: JSONObject = [
             "name": .string(schedule.name), "rule": .string(schedule.rule), "zone": .string(schedule.zone),
             "catchUp": .string(schedule.catchUp.rawValue), "paused": .bool(schedule.isPaused),
@@ -197,35 +198,60 @@ final class Hub: HubBackend {
 
     func plugins() -> JSONValue { parts.plugins.json }
 
-    func addPlugin(directory: String, link: Bool) async throws -> JSONValue {
-        let added = try parts.plugins.add(directory: directory, link: link)
-        await followObservers()
-        // Tasks may have waited for this plugin.
-        parts.worker.wake(try await parts.store.pendingWork().lanes)
+    func plugin(_ id: String) throws -> JSONValue { try parts.plugins.details(of: id) }
+    func inspectPlugin(directory: String) throws -> JSONValue { try parts.plugins.inspect(directory) }
+
+    func addPlugin(_ request: PluginFiles) async throws -> JSONValue {
+        let added = try parts.plugins.add(try addition(request))
+        try await followPlugins()
         return added
     }
 
-    func setPlugin(_ id: String, isEnabled: Bool) async throws -> JSONValue {
-        try parts.plugins.setEnabled(isEnabled, id)
+    func comparePlugin(_ id: String, directory: String) throws -> JSONValue {
+        try parts.plugins.compare(id, with: directory)
+    }
+
+    func updatePlugin(_ id: String, _ request: PluginFiles) async throws -> JSONValue {
+        let updated = try parts.plugins.update(id, try addition(request))
+        try await followPlugins()
+        return updated
+    }
+
+    private func addition(_ request: PluginFiles) throws -> PluginRegistry.Addition {
+        var addition = PluginRegistry.Addition(directory: request.directory)
+        addition.isLinked = request.isLinked
+        addition.digest = request.digest
+        addition.origin = try request.origin.map(PluginOrigin.init(json:))
+        return addition
+    }
+
+    func setPlugin(_ id: String, isEnabled: Bool, isConfirmed: Bool) async throws -> JSONValue {
+        try parts.plugins.setEnabled(isEnabled, id, isConfirmed: isConfirmed)
         // Enabling what is enabled lets it begin anew: that lifts a quarantine.
-        await followObservers(restarting: isEnabled ? [id] : [])
+        try await followPlugins(restarting: isEnabled ? [id] : [])
+        return try parts.plugins.details(of: id)
+    }
+
+    func scanPlugins() async throws -> JSONValue {
+        parts.plugins.scan()
+        try await followPlugins()
+        return plugins()
+    }
+
+    /// Makes the sinks of observers those that are on disk now, and wakes tasks that waited for a plugin.
+    func followPlugins(restarting: Set<String> = []) async throws {
+        let (plugins, clocks) = (parts.plugins, parts.clocks)
+        await parts.sinks.follow(restarting: restarting) { plugins.observers(clocks) }
         parts.worker.wake(try await parts.store.pendingWork().lanes)
-        return ["id": .string(id), "enabled": .bool(isEnabled)]
     }
 
     func removePlugin(_ id: String) async throws -> JSONValue {
         let isObserver = parts.plugins.isObserver(id)
         try parts.plugins.remove(id)
-        await followObservers()
+        try await followPlugins()
         // One that is added again begins as a new one.
         if isObserver { try await parts.store.forgetSink(id) }
         return ["removed": .string(id)]
-    }
-
-    /// Makes the sinks of observer plugins those that are on disk now.
-    private func followObservers(restarting: Set<String> = []) async {
-        let (plugins, clocks) = (parts.plugins, parts.clocks)
-        await parts.sinks.follow(restarting: restarting) { plugins.observers(clocks) }
     }
 
     // MARK: The hub itself

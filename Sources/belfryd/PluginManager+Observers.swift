@@ -18,19 +18,20 @@ final class ObserverSinks: Sendable {
 
     func plan(
         _ plugin: InstalledPlugin,
-        launcher: String,
-        environment: [String: String],
-        clocks: Clocks,
-        logger: Logger
+        from manager: PluginManager,
+        clocks: Clocks
     ) -> SinkSet.Plan {
+        let (environment, logger) = (manager.environment, manager.logger)
         let id = plugin.manifest.id
         let asked = Set(plugin.manifest.runner.passedVariables)
         let key = Key(plugin: plugin, environment: environment.filter { asked.contains($0.key) })
         return SinkSet.Plan(name: id, key: key) { [self] in
             let sink = ObserverPluginSink(
                 plugin: plugin,
-                launcher: launcher,
+                launcher: manager.launcher,
                 environment: environment,
+                secrets: manager.secrets,
+                hold: manager.registry.versions.hold(plugin),
                 clocks: clocks
             ) { line in
                 logger.debug("an observer says", metadata: ["plugin": "\(id)", "line": "\(line)"])
@@ -58,23 +59,17 @@ extension PluginManager {
     /// The observers that are to hear events, as the disk says now.
     func observers(_ clocks: Clocks) -> [SinkSet.Plan] {
         registry.scan().ready.filter { $0.manifest.kind == .observer }.map {
-            observerSinks.plan(
-                $0,
-                launcher: launcher,
-                environment: environment,
-                clocks: clocks,
-                logger: logger
-            )
+            observerSinks.plan($0, from: self, clocks: clocks)
         }
     }
 
     func isObserver(_ id: String) -> Bool { registry.scan()[id]?.manifest?.kind == .observer }
 
-    /// A plugin for the API, with how its process stands.
-    func standing(_ plugin: PluginSnapshot.Plugin) -> JSONValue {
+    /// A plugin's JSON, with how its process stands.
+    func standing(_ plugin: PluginSnapshot.Plugin, _ json: JSONValue) -> JSONValue {
         guard case .ready = plugin.state, plugin.manifest?.kind == .observer,
-            let standing = observerSinks.standing(of: plugin.id), var object = plugin.json.object
-        else { return plugin.json }
+            let standing = observerSinks.standing(of: plugin.id), var object = json.object
+        else { return json }
         object["state"] = .string(standing.state)
         object.set("reason", standing.reason.map { .string($0) })
         object.set("fix", standing.fix.map { .string($0) })

@@ -94,6 +94,7 @@ struct PluginTool: AsyncParsableCommand {
             environment: surroundings.environment,
             scratch: scratch.path
         )
+        configuration.secrets = surroundings.secrets
         configuration.timeout = .seconds(order["timeout"]?.double ?? 60)
         let report = await PluginTest(plugin, configuration).run { print($0.text) }
         print(report.summary)
@@ -122,6 +123,7 @@ struct PluginTool: AsyncParsableCommand {
             featureID: order["feature"]?.string,
             launcher: surroundings.launcher,
             environment: surroundings.environment,
+            secrets: surroundings.secrets,
             workingDirectory: FileManager.default.currentDirectoryPath,
             outputDirectory: output,
             trace: order["trace"]?.bool == true ? TraceText.print : nil
@@ -169,6 +171,7 @@ struct PluginTool: AsyncParsableCommand {
         let found: AuthoredPlugin
         let launcher: String
         let environment: [String: String]
+        let secrets: PluginSecrets
     }
 
     private func plugin(_ order: JSONValue) throws -> Surroundings {
@@ -187,7 +190,8 @@ struct PluginTool: AsyncParsableCommand {
                 registry: assembly.registry
             ),
             launcher: assembly.launcher,
-            environment: environment.merging(configuration.environment) { _, own in own }
+            environment: environment.merging(configuration.environment) { _, own in own },
+            secrets: configuration.secrets
         )
     }
 }

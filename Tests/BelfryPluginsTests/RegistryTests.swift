@@ -53,7 +53,7 @@ struct RegistryTests {
     func scan() throws {
         #expect(registry().scan().plugins.isEmpty)
         try write("bundled", "one")
-        try write("user", "two")
+        try write("system", "two")
         let snapshot = registry().scan()
         #expect(snapshot.plugins.map(\.id).sorted() == ["one", "two"])
         #expect(snapshot.ready.count == 2)
@@ -62,8 +62,8 @@ struct RegistryTests {
     @Test("an id or a feature that is there twice: the first serves, the other is shown with the reason")
     func duplicates() throws {
         try write("bundled", "one")
-        try write("user", "one")
-        try write("user", "two", feature: "one")
+        try write("system", "one")
+        try write("system", "two", feature: "one")
         let snapshot = registry().scan()
         #expect(snapshot.ready.map(\.directory) == [root.path + "/bundled/one"])
         let invalid = snapshot.plugins.filter { $0.state.name == "invalid" }
@@ -73,7 +73,7 @@ struct RegistryTests {
 
     @Test("a plugin may not serve what is built in")
     func reserved() throws {
-        try write("user", "mine", feature: "shell")
+        try write("system", "mine", feature: "shell")
         #expect(registry().scan().plugins.first?.state.name == "invalid")
         let source = try write("source", "other", feature: "shell")
         let error = #expect(throws: BelfryError.self) { try registry().add(directory: source, link: false) }
@@ -93,7 +93,7 @@ struct RegistryTests {
     )
     func broken(key: String, value: String) throws {
         let value = try JSONValue(parsing: value)
-        try write("user", "broken") { $0[key] = value }
+        try write("system", "broken") { $0[key] = value }
         let plugin = try #require(registry().scan().plugins.first)
         #expect(plugin.state.name == "invalid")
         let problem = try #require(plugin.state.problem)
@@ -102,7 +102,7 @@ struct RegistryTests {
 
     @Test("a missing program makes it unavailable, with the searched PATH and the package to install")
     func missing() throws {
-        try write("user", "tool") { $0["runner"] = ["protocol": "exec/1", "command": "ffmpeg"] }
+        try write("system", "tool") { $0["runner"] = ["protocol": "exec/1", "command": "ffmpeg"] }
         let snapshot = registry(searchPath: "/nowhere").scan()
         let plugin = try #require(snapshot.plugins.first)
         #expect(plugin.state.name == "unavailable")
@@ -117,7 +117,7 @@ struct RegistryTests {
         try "data".write(toFile: source + "/data.txt", atomically: true, encoding: .utf8)
         let added = try registry().add(directory: source, link: false)
         #expect(added.state.name == "ready")
-        #expect(added.directory == root.path + "/user/mine")
+        #expect(FileSystem.real(root.path + "/user/mine") == added.directory)
         #expect(try String(contentsOfFile: added.directory + "/data.txt", encoding: .utf8) == "data")
         #expect(access(added.directory + "/main.sh", X_OK) == 0)
         #expect(throws: BelfryError.self) { try registry().add(directory: source, link: false) }

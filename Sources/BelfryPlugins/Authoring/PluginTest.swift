@@ -13,6 +13,8 @@ public struct PluginTest: Sendable {
         public var launcher: String
         /// What the plugin's environment is chosen from.
         public var environment: [String: String]
+        /// What the plugin's own secrets are chosen from. Defaults to none.
+        public var secrets = PluginSecrets()
         /// An existing directory for what the attempts leave.
         public var scratch: String
         /// How long one attempt may take. Defaults to 60 seconds.
@@ -70,6 +72,7 @@ public struct PluginTest: Sendable {
             featureID: entry.id,
             launcher: configuration.launcher,
             environment: configuration.environment,
+            secrets: configuration.secrets,
             workingDirectory: plugin.directory,
             outputDirectory: "\(configuration.scratch)/\(entry.id.replacing("/", with: "-"))-\(name)"
         )

@@ -21,6 +21,7 @@ public struct Trial: Sendable {
         featureID: String?,
         launcher: String,
         environment: [String: String],
+        secrets: PluginSecrets = PluginSecrets(),
         workingDirectory: String,
         outputDirectory: String,
         trace: PluginTrace? = nil
@@ -30,7 +31,8 @@ public struct Trial: Sendable {
             plugin: plugin,
             entry: entry,
             launcher: launcher,
-            environment: environment
+            environment: environment,
+            secrets: secrets
         )
         feature.trace = trace
         self.feature = feature

@@ -15,6 +15,10 @@ public struct ExecFeature: Feature {
     private let schema: JSONSchema
     private let launcher: String
     private let environment: [String: String]
+    private let secrets: PluginSecrets
+    private let hasSecretParams: Bool
+    /// Keeps the plugin's files while an attempt runs.
+    private let hold: PluginHold?
     /// Sleeps; injected, so that a test's timeouts need no time.
     var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
     /// Sees every line. Defaults to nobody.
@@ -24,13 +28,20 @@ public struct ExecFeature: Feature {
     ///   - launcher: the path of belfry-launch.
     ///   - environment: what the plugin's own is chosen from: what every plugin gets, and what this
     ///     one asks for by name.
+    ///   - secrets: what the plugin's own are chosen from.
+    ///   - hold: keeps the plugin's files for as long as the feature lives.
     /// - Throws: ``BelfryError`` when the feature's schema is none.
     public init(
         plugin: InstalledPlugin,
         entry: PluginManifest.FeatureEntry,
         launcher: String,
-        environment: [String: String]
+        environment: [String: String],
+        secrets: PluginSecrets = PluginSecrets(),
+        hold: PluginHold? = nil
     ) throws {
+        self.secrets = secrets
+        self.hold = hold
+        hasSecretParams = entry.paramsSchema.text.contains("\"writeOnly\"")
         self.environment = ExecEnvironment.filtered(
             environment,
             asked: plugin.manifest.runner.passedVariables
@@ -42,7 +53,12 @@ public struct ExecFeature: Feature {
     }
 
     public func accept(_ params: JSONValue, from context: SubmissionContext?) throws -> JSONValue {
-        try schema.accept(params, workingDirectory: context?.workingDirectory, featureID: descriptor.id)
+        let accepted = try schema.accept(
+            SecretParams.opened(params),
+            workingDirectory: context?.workingDirectory,
+            featureID: descriptor.id
+        )
+        return hasSecretParams ? SecretParams.sealed(accepted, by: descriptor.paramsSchema) : accepted
     }
 
     public func params(from arguments: [(key: String, value: String)]) throws -> JSONValue {
@@ -61,6 +77,7 @@ public struct ExecFeature: Feature {
 
     /// What the program said and how it ended, not yet judged.
     func attempt(_ params: JSONValue, _ context: FeatureContext) async throws -> (ExecReading, ExecHost.End) {
+        let params = SecretParams.opened(params)
         let reading = ExecReading(context)
         let configuration = configuration(params, context)
         trace?(.sent, String(decoding: configuration.input.dropLast(), as: UTF8.self))
@@ -78,6 +95,7 @@ public struct ExecFeature: Feature {
         let limits = plugin.manifest.limits
         var environment = self.environment
         environment.merge(plugin.environment) { _, own in own }
+        environment.merge(secrets.values(of: plugin.manifest.secrets)) { _, secret in secret }
         environment.merge(ExecEnvironment.ofAttempt(params, context)) { _, own in own }
         var host = ExecHost.Configuration(
             launcher: launcher,

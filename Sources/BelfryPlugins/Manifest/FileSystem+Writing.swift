@@ -68,6 +68,20 @@ extension FileSystem {
         sync(directory: parent(of: path))
     }
 
+    /// Makes `path` a link to `destination`, in one step where there is a link already. A directory in its place
+    /// is removed.
+    static func link(_ path: String, to destination: String) throws(FileError) {
+        if entry(path, following: false)?.kind == .directory { try remove(path) }
+        let temporary = "\(parent(of: path))/.link-\(UInt32.random(in: 0 ... .max))"
+        guard symlink(destination, temporary) == 0 else { throw .last("\(path) cannot be made") }
+        guard rename(temporary, path) == 0 else {
+            let error = FileError.last("\(path) cannot be made")
+            unlink(temporary)
+            throw error
+        }
+        sync(directory: parent(of: path))
+    }
+
     /// Makes names in a directory durable. Where a file system cannot, there is nothing better to do.
     static func sync(directory: String) {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -35,14 +35,34 @@ enum FileSystem {
     static func entry(_ path: String, following: Bool) -> Entry? {
         var status = stat()
         guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
-        let kind: Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .directory
-            case S_IFLNK: .link
-            default: .special
-            }
-        return Entry(kind: kind, mode: status.st_mode & 0o7777, size: Int64(status.st_size))
+        return Entry(kind: kind(status.st_mode), mode: status.st_mode & 0o7777, size: Int64(status.st_size))
+    }
+
+    static func kind(_ mode: mode_t) -> Kind {
+        switch mode & S_IFMT {
+        case S_IFREG: .file
+        case S_IFDIR: .directory
+        case S_IFLNK: .link
+        default: .special
+        }
+    }
+
+    /// The sha256 of a regular file, as 64 hexadecimal digits.
+    static func sha256(of path: String) throws(FileError) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .last("\(path) cannot be read") }
+        defer { close(descriptor) }
+        var hash = SHA256()
+        while let chunk = try readChunk(descriptor) { hash.update(chunk) }
+        return hash.hex()
+    }
+
+    /// The first bytes of a file, `count` or fewer.
+    static func start(of path: String, count: Int) throws(FileError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .last("cannot be read") }
+        defer { close(descriptor) }
+        return try Array((readChunk(descriptor) ?? []).prefix(count))
     }
 
     /// The whole of a regular file.

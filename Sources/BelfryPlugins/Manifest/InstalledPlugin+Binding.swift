@@ -12,6 +12,7 @@ extension InstalledPlugin {
     /// - Parameters:
     ///   - directory: absolute.
     ///   - searchPath: directories with `:` between them.
+    ///   - venv: the directory of the plugin's Python environment. Its programs come before all others.
     ///   - settings: what the user says in the configuration; it reaches the program in its environment.
     /// - Throws: ``BelfryError`` `feature_unavailable` that names what is missing, where it was looked
     ///   for, and how to get it.
@@ -19,23 +20,35 @@ extension InstalledPlugin {
         binding manifest: PluginManifest,
         directory: String,
         searchPath: String,
+        venv: String? = nil,
         isLinked: Bool = false,
         source: Source = .user,
         settings: JSONObject = [:]
     ) throws {
         let directory = FileSystem.real(directory) ?? directory
+        var environment = manifest.runner.environment.mapValues {
+            PluginTemplate.expanded($0, directory: directory)
+        }
+        environment.merge(ExecEnvironment.ofSettings(settings)) { _, setting in setting }
+        // What Python leaves beside its sources would be files that nobody pinned.
+        environment["PYTHONDONTWRITEBYTECODE"] = environment["PYTHONDONTWRITEBYTECODE"] ?? "1"
+        var searchPath = searchPath
+        if let venv {
+            let variables = PluginVenv.variables(venv, searchPath: environment["PATH"] ?? searchPath)
+            environment.merge(variables) { _, new in new }
+            searchPath = "\(venv)/bin:\(searchPath)"
+        }
         let command = PluginTemplate.expanded(manifest.runner.command, directory: directory)
         self.init(
             manifest: manifest,
             directory: directory,
             executable: try Self.executable(command, directory: directory, searchPath: searchPath),
             arguments: manifest.runner.arguments.map { PluginTemplate.expanded($0, directory: directory) },
-            environment: manifest.runner.environment.mapValues {
-                PluginTemplate.expanded($0, directory: directory)
-            }.merging(ExecEnvironment.ofSettings(settings)) { _, setting in setting },
+            environment: environment,
             isLinked: isLinked,
             source: source
         )
+        self.venv = venv
     }
 
     private static func executable(_ command: String, directory: String, searchPath: String) throws -> String

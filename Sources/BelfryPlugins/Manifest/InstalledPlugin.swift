@@ -19,8 +19,13 @@ public struct InstalledPlugin: Sendable, Hashable {
     public var executable: String
     /// With `${plugin_dir}` replaced.
     public var arguments: [String]
-    /// With `${plugin_dir}` replaced.
+    /// With `${plugin_dir}` replaced, and the variables of ``venv``.
     public var environment: [String: String]
+    /// The directory of its Python environment, when it has one.
+    public var venv: String?
+    /// A word that is another one whenever the plugin's files are others: what serves another revision is to
+    /// drain. Empty when nobody looked.
+    public var revision = ""
     /// Whether the plugin lies at its author's and is used in place.
     public var isLinked: Bool
     public var source: Source

@@ -47,7 +47,8 @@ extension PluginManifest {
             summary: fields.string("summary") ?? "", requires: readRequirements(fields),
             limits: readLimits(fields),
             restart: readRestart(fields), venv: readSetup(fields),
-            observation: readObservation(fields, kind), settings: readSettings(fields)
+            observation: readObservation(fields, kind), settings: readSettings(fields),
+            secrets: readNames(fields, "secrets", "a secret's")
         )
         fields.noteUnknown(besides: ["$schema", "homepage", "author", "license"])
         guard let id, let version, let runner else { return nil }
@@ -63,9 +64,10 @@ extension PluginManifest {
         manifest.requires = rest.requires
         manifest.limits = rest.limits
         manifest.restart = rest.restart
-        manifest.venvRequirements = rest.venv
         manifest.observation = rest.observation
         manifest.settingsSchema = rest.settings
+        manifest.venv = rest.venv
+        manifest.secrets = rest.secrets
         return manifest
     }
 
@@ -107,7 +109,7 @@ extension PluginManifest {
         if command == "" { fields.mistake("command", "is empty", fix: "Write the program to start.") }
         let arguments = fields.strings("args")
         let environment = readEnvironment(fields)
-        let passed = readPassedVariables(fields)
+        let passed = readNames(fields, "pass_env", "a variable's")
         fields.checkTemplate("command", command ?? "")
         for (offset, argument) in arguments.enumerated() { fields.checkTemplate("args/\(offset)", argument) }
         fields.noteUnknown()
@@ -121,15 +123,23 @@ extension PluginManifest {
         )
     }
 
-    private static func readPassedVariables(_ fields: ManifestFields) -> [String] {
-        let names = fields.strings("pass_env")
-        for (offset, name) in names.enumerated()
-        where name.isEmpty || name.contains("=") || name.utf8.contains(0) {
-            fields.mistake(
-                "pass_env/\(offset)",
-                "is not a variable's name",
-                fix: "Write letters, digits and '_'."
-            )
+    /// Names that become variables of the process.
+    private static func readNames(_ fields: ManifestFields, _ key: String, _ whose: String) -> [String] {
+        let names = fields.strings(key)
+        for (offset, name) in names.enumerated() {
+            if name.isEmpty || name.contains("=") || name.utf8.contains(0) {
+                fields.mistake(
+                    "\(key)/\(offset)",
+                    "is not \(whose) name",
+                    fix: "Write letters, digits and '_'."
+                )
+            } else if key == "secrets", name.hasPrefix("BELFRY_") {
+                fields.mistake(
+                    "\(key)/\(offset)",
+                    "is reserved",
+                    fix: "Choose a name that does not start with BELFRY_."
+                )
+            }
         }
         return names
     }
@@ -205,6 +215,16 @@ extension PluginManifest {
                 fix: "Write the name without a path."
             )
         }
+        requires.pythonModules = members.strings("python_modules")
+        for (offset, name) in requires.pythonModules.enumerated()
+        where name.isEmpty || name.contains("/") || name.contains(".") {
+            members.mistake(
+                "python_modules/\(offset)",
+                "is not a module's name",
+                fix: "Write the first part of what is imported, such as \"PIL\"."
+            )
+        }
+        requires.architectures = members.strings("architectures")
         members.noteUnknown()
         return requires
     }
@@ -230,9 +250,11 @@ extension PluginManifest {
         return restart
     }
 
-    private static func readSetup(_ fields: ManifestFields) -> String? {
+    private static func readSetup(_ fields: ManifestFields) -> VenvSetup? {
         guard let members = fields.object("setup") else { return nil }
         let path = members.string("venv")
+        let skipsDependencies = members.bool("no_deps")
+        let isOptional = members.bool("optional")
         members.noteUnknown()
         guard let path else { return nil }
         if path.isEmpty || path.hasPrefix("/") || path.split(separator: "/").contains("..") {
@@ -242,6 +264,9 @@ extension PluginManifest {
                 fix: "Write it like \"requirements.txt\"."
             )
         }
-        return path
+        var setup = VenvSetup(requirements: path)
+        setup.skipsDependencies = skipsDependencies ?? false
+        setup.isOptional = isOptional ?? false
+        return setup
     }
 }

@@ -115,6 +115,11 @@ public struct PluginManifest: Sendable, Hashable {
         public var belfry: VersionRange?
         /// Programs that must be found on the search path. Defaults to none.
         public var executables: [String] = []
+        /// Python modules that must be there: in the plugin's own environment when it has one, else in the
+        /// system's. Defaults to none.
+        public var pythonModules: [String] = []
+        /// Machines that it runs on, such as `x86_64`. Defaults to any.
+        public var architectures: [String] = []
 
         public init() {}
     }
@@ -151,8 +156,10 @@ public struct PluginManifest: Sendable, Hashable {
     public var observation = Observation()
     /// A schema that ``JSONSchema`` takes, for what the user sets for this plugin. Defaults to nil: any object.
     public var settingsSchema: JSONValue?
-    /// The Python requirements file that the plugin wants installed, relative to its directory.
-    public var venvRequirements: String?
+    /// The Python environment that the plugin wants. Defaults to none.
+    public var venv: VenvSetup?
+    /// Names of secrets in the configuration that it is handed. Defaults to none.
+    public var secrets: [String] = []
     /// What is odd but does not stop the plugin, such as unknown keys: sentences for people.
     public var warnings: [String] = []
 

@@ -39,6 +39,7 @@ public final class ObserverPluginSink: Sink {
     let clocks: Clocks
     private let filter: EventFilter
     private let process: PluginProcess
+    private let hold: PluginHold?
     private let log: @Sendable (String) -> Void
     private let state = Mutex(State.idle)
     private let policy: Mutex<RestartPolicy>
@@ -50,12 +51,16 @@ public final class ObserverPluginSink: Sink {
     ///   - launcher: the path of belfry-launch.
     ///   - environment: what the plugin's own is chosen from: what every plugin gets, and what this
     ///     one asks for by name.
+    ///   - secrets: what the plugin's own are chosen from, when the sink is made.
+    ///   - hold: keeps the plugin's files for as long as the sink lives.
     ///   - directory: where it runs, absolute. Defaults to its own directory.
     ///   - log: gets the lines of its stderr.
     public init(
         plugin: InstalledPlugin,
         launcher: String,
         environment: [String: String],
+        secrets: PluginSecrets = PluginSecrets(),
+        hold: PluginHold? = nil,
         directory: String? = nil,
         clocks: Clocks = Clocks(),
         log: @escaping @Sendable (String) -> Void = { _ in }
@@ -71,6 +76,8 @@ public final class ObserverPluginSink: Sink {
         policy = Mutex(RestartPolicy(manifest.restart))
         var variables = ExecEnvironment.filtered(environment, asked: manifest.runner.passedVariables)
         variables.merge(plugin.environment) { _, own in own }
+        variables.merge(secrets.values(of: manifest.secrets)) { _, secret in secret }
+        self.hold = hold
         variables["PYTHONUNBUFFERED"] = "1"
         let launch = Launch(
             launcher: launcher,
@@ -80,6 +87,7 @@ public final class ObserverPluginSink: Sink {
             workingDirectory: directory ?? plugin.directory,
             umask: 0o077,
             addressSpaceMB: manifest.limits.addressSpaceMB,
+            memoryMB: manifest.limits.memoryMB,
             cancelGrace: manifest.limits.cancelGrace
         )
         process = PluginProcess(

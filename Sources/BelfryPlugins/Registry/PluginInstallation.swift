@@ -72,7 +72,7 @@ struct PluginInstallation {
 
     private func perform(_ action: () throws(FileError) -> Void) throws { try Self.perform(action) }
 
-    private static func perform(_ action: () throws(FileError) -> Void) throws {
+    static func perform(_ action: () throws(FileError) -> Void) throws {
         do throws(FileError) { try action() } catch {
             throw BelfryError(
                 .notWritable,
@@ -130,7 +130,9 @@ struct PluginTree {
                 )
             }
         case .directory:
-            for name in FileSystem.names(in: full) { try read("\(path)/\(name)", depth: depth + 1) }
+            for name in FileSystem.names(in: full) where !PluginContents.skipped.contains(name) {
+                try read("\(path)/\(name)", depth: depth + 1)
+            }
         }
     }
 

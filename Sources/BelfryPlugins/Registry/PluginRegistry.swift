@@ -1,9 +1,10 @@
-// The plugins on disk: which there are, and how users add and remove theirs. It holds no state but
-// where to look, so that a scan is always what the disk says.
+// The plugins on disk: which there are. What it remembers of earlier scans only saves reading; a scan is always
+// what the disk says. It starts no process of a plugin.
 
 public import BelfryCore
+import Synchronization
 
-/// Finds, adds and removes plugins.
+/// Finds, adds, updates and removes plugins.
 ///
 /// A directory with a `plugin.json` in one of the places is a plugin. Nothing is overridden: when an
 /// id or a feature occurs twice, the first in the order bundled, system, user serves, and the other
@@ -19,51 +20,81 @@ public final class PluginRegistry: Sendable {
         public var user: String
         /// Where programs are searched, directories with `:` between them.
         public var searchPath: String
+        /// Where the plugins' Python environments are. Defaults to `venvs` beside ``user``.
+        public var venvs: String
 
         public init(bundled: [String], system: [String], user: String, searchPath: String) {
             self.bundled = bundled
             self.system = system
             self.user = user
             self.searchPath = searchPath
+            venvs = FileSystem.parent(of: user) + "/venvs"
         }
     }
 
     let places: Places
-    private let reservedFeatureIDs: Set<String>
+    let reservedFeatureIDs: Set<String>
     private let belfryVersion: PluginVersion?
     private let settings: [String: JSONObject]
+    private let secrets: PluginSecrets
+    let cache: ScanCache
+    /// Who uses which version's files.
+    public let versions = PluginVersions()
+    /// Changes of the user's directory come one after the other.
+    let changing = Mutex(())
 
     /// - Parameters:
     ///   - reservedFeatureIDs: what is built in; a plugin may not serve it.
     ///   - belfryVersion: what `requires.belfry` is held against.
     ///   - settings: what the configuration says, by the id of the plugin.
+    ///   - secrets: what plugins can ask for by name.
     public init(
         places: Places,
         reservedFeatureIDs: Set<String> = [],
         belfryVersion: String = BelfryVersion.current,
-        settings: [String: JSONObject] = [:]
+        settings: [String: JSONObject] = [:],
+        secrets: PluginSecrets = PluginSecrets()
     ) {
         self.places = places
         self.reservedFeatureIDs = reservedFeatureIDs
         self.belfryVersion = PluginVersion(belfryVersion)
         self.settings = settings
+        self.secrets = secrets
+        cache = ScanCache(path: places.user + "/.hashes")
     }
 
     /// Looks at every directory anew. Blocks on the file system.
+    ///
+    /// What has not changed since an earlier scan, by the stamps of its files, is not read again.
     public func scan() -> PluginSnapshot {
         let roots =
             places.bundled.map { ($0, InstalledPlugin.Source.bundled) }
             + places.system.map { ($0, InstalledPlugin.Source.system) } + [(places.user, .user)]
-        return scanner(disabled: DisabledPlugins(in: places.user).ids).snapshot(of: roots)
+        let snapshot = scanner(disabled: DisabledPlugins(in: places.user).ids).snapshot(of: roots)
+        cache.save()
+        return snapshot
     }
 
-    private func scanner(disabled: Set<String> = []) -> PluginScan {
-        PluginScan(
+    /// - Parameter isTrusting: whether files are looked at that nobody has pinned yet.
+    func scanner(disabled: Set<String> = [], isTrusting: Bool = false) -> PluginScan {
+        var lock: PluginLock?
+        var problem: PluginSnapshot.Problem?
+        do { lock = try PluginLock.read(in: places.user) } catch {
+            let error = error as? BelfryError
+            problem = PluginSnapshot.Problem(error?.message ?? "plugins.lock cannot be read", fix: error?.fix)
+        }
+        return PluginScan(
             searchPath: places.searchPath,
             belfryVersion: belfryVersion,
             reservedFeatureIDs: reservedFeatureIDs,
             disabled: disabled,
-            settings: settings
+            settings: settings,
+            user: isTrusting ? "" : places.user,
+            venvs: places.venvs,
+            secrets: secrets,
+            lock: lock,
+            lockProblem: problem,
+            cache: isTrusting ? nil : cache
         )
     }
 
@@ -76,8 +107,8 @@ public final class PluginRegistry: Sendable {
         else {
             throw BelfryError(.notFound, "There is no directory \(directory).")
         }
-        guard let plugin = scanner().read(real, String(real.split(separator: "/").last ?? "plugin"), .user)
-        else {
+        let name = String(real.split(separator: "/").last ?? "plugin")
+        guard let plugin = scanner(isTrusting: true).read(real, name, .user) else {
             throw BelfryError(
                 .notFound,
                 "\(real) holds no \(PluginManifest.fileName).",
@@ -87,97 +118,50 @@ public final class PluginRegistry: Sendable {
         return plugin
     }
 
-    /// Adds the plugin in `directory` to the user's: copied, or used in place with `link`.
+    /// Everything about the plugin `id`.
     ///
-    /// The copy appears whole or not at all. Links within the plugin are copied as links when they
-    /// stay inside; devices, sockets and pipes are refused, and so is more than 512 MiB.
-    ///
-    /// - Returns: the plugin as it is now registered, ready or unavailable.
-    /// - Throws: ``BelfryError`` `invalid_plugin`, `not_found`, or `conflict` when the id or a feature is taken.
-    public func add(directory: String, link: Bool) throws -> PluginSnapshot.Plugin {
-        let plugin = try inspect(directory: directory)
-        if case .invalid(let problem) = plugin.state {
-            throw BelfryError(.invalidPlugin, problem.reason, fix: problem.fix)
-        }
-        guard let manifest = plugin.manifest else {
-            throw BelfryError(.invalidPlugin, "\(plugin.directory) holds no plugin.")
-        }
-        try refuseConflicts(of: manifest)
-        let target = "\(places.user)/\(manifest.id)"
-        guard FileSystem.entry(target, following: false) == nil else {
-            throw BelfryError(
-                .conflict,
-                "\(target) is already there and holds another plugin or none.",
-                fix: "Remove or rename it."
-            )
-        }
-        let installation = PluginInstallation(source: plugin.directory, target: target)
-        link ? try installation.link() : try installation.copy()
-        return scan()[manifest.id] ?? plugin
-    }
-
-    private func refuseConflicts(of manifest: PluginManifest) throws {
+    /// - Throws: ``BelfryError`` `not_found` with the closest name.
+    public func plugin(_ id: String) throws -> PluginSnapshot.Plugin {
         let present = scan()
-        if let other = present[manifest.id] {
-            throw BelfryError(
-                .conflict,
-                "There is a \(other.source.rawValue) plugin '\(manifest.id)' already, in \(other.directory).",
-                fix: other.source == .user
-                    ? "Remove it first: belfry plugin remove \(manifest.id)" : "Give yours another id."
-            )
-        }
-        if let reserved = manifest.features.first(where: { reservedFeatureIDs.contains($0.id) }) {
-            throw BelfryError(
-                .conflict,
-                "The feature '\(reserved.id)' is built into Belfry.",
-                fix: "Give the feature another id."
-            )
-        }
-        for plugin in present.plugins where plugin.state != .disabled {
-            if case .invalid = plugin.state { continue }
-            let ids = Set(plugin.manifest?.features.map(\.id) ?? [])
-            guard let taken = manifest.features.first(where: { ids.contains($0.id) }) else { continue }
-            throw BelfryError(
-                .conflict,
-                "The feature '\(taken.id)' is served by the \(plugin.source.rawValue) plugin '\(plugin.id)'.",
-                fix: "Disable it first: belfry plugin disable \(plugin.id)"
-            )
-        }
-    }
-
-    /// Removes one of the user's plugins. Of a link only the link goes.
-    ///
-    /// - Parameter id: the plugin's id, or the name of a broken one's directory.
-    /// - Throws: ``BelfryError`` `not_found`, or `conflict` when it is not the user's.
-    public func remove(id: String) throws {
-        let present = scan()
-        let path = FileSystem.names(in: places.user).filter { !$0.hasPrefix(".") }.first { name in
-            scanner().read("\(places.user)/\(name)", name, .user)?.id == id
-        }
-        if let path {
-            try DisabledPlugins(in: places.user).set(id, isDisabled: false)
-            return try PluginInstallation.remove("\(places.user)/\(path)")
-        }
-        if let other = present[id] {
-            throw BelfryError(
-                .conflict,
-                "The plugin '\(id)' is not yours: it is \(other.source.rawValue), in \(other.directory).",
-                fix: "Switch it off: belfry plugin disable \(id)"
-            )
-        }
-        throw unknown(id, present)
+        guard let plugin = present[id] else { throw unknown(id, present) }
+        return plugin
     }
 
     /// Switches a plugin on or off, for this user, until it is switched back.
     ///
-    /// - Throws: ``BelfryError`` `not_found`, or `not_writable`.
-    public func setEnabled(_ isEnabled: Bool, id: String) throws {
-        let present = scan()
-        guard present[id] != nil else { throw unknown(id, present) }
-        try DisabledPlugins(in: places.user).set(id, isDisabled: !isEnabled)
+    /// - Parameter isConfirmed: whether somebody was shown what it runs: a download is not enabled without.
+    /// - Throws: ``BelfryError`` `not_found`, `not_writable`, or `not_allowed_now` for an unconfirmed download.
+    public func setEnabled(_ isEnabled: Bool, id: String, isConfirmed: Bool = false) throws {
+        let plugin = try plugin(id)
+        try changing.withLock { _ in
+            if isEnabled, !plugin.isConfirmed {
+                guard isConfirmed else {
+                    throw BelfryError(
+                        .notAllowedNow,
+                        "The plugin '\(id)' was downloaded, and nobody has said yet that it may run.",
+                        fix:
+                            "See what it runs: belfry plugin show \(id). Then: belfry plugin enable --yes \(id)"
+                    )
+                }
+                var lock = try PluginLock.read(in: places.user)
+                lock[id]?.isConfirmed = true
+                try lock.write(in: places.user)
+            }
+            try DisabledPlugins(in: places.user).set(id, isDisabled: !isEnabled)
+        }
     }
 
-    private func unknown(_ id: String, _ present: PluginSnapshot) -> BelfryError {
+    /// Removes versions and environments that nothing points to any more and that nobody uses.
+    public func removeLeftovers() {
+        changing.withLock { _ in
+            if let lock = try? PluginLock.read(in: places.user) {
+                PluginStore(directory: places.user).retireLeftovers(lock) { versions.retire($0) }
+            }
+            VenvMaker.retireLeftovers(in: places.venvs) { versions.retire($0) }
+        }
+    }
+
+    func unknown(_ id: String, _ present: PluginSnapshot) -> BelfryError {
         let hint = NameSuggestion.closest(to: id, among: present.plugins.map(\.id)).map {
             "; did you mean '\($0)'?"
         }

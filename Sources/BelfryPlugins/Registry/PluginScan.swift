@@ -4,6 +4,12 @@
 
 import BelfryCore
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 struct PluginScan {
     typealias Plugin = PluginSnapshot.Plugin
     typealias Problem = PluginSnapshot.Problem
@@ -13,6 +19,14 @@ struct PluginScan {
     let reservedFeatureIDs: Set<String>
     let disabled: Set<String>
     let settings: [String: JSONObject]
+    /// The user's directory, where added plugins are held against their pins.
+    let user: String
+    let venvs: String
+    let secrets: PluginSecrets
+    /// Nil when plugins.lock cannot be read; see ``lockProblem``.
+    let lock: PluginLock?
+    let lockProblem: Problem?
+    let cache: ScanCache?
 
     /// - Parameter roots: in the order of precedence.
     func snapshot(of roots: [(directory: String, source: InstalledPlugin.Source)]) -> PluginSnapshot {
@@ -36,63 +50,81 @@ struct PluginScan {
 
     /// The plugin in `path`, judged by itself; nil when there is none.
     func read(_ path: String, _ name: String, _ source: InstalledPlugin.Source) -> Plugin? {
-        let isLinked = FileSystem.entry(path, following: false)?.kind == .link
-        guard let directory = FileSystem.real(path) else {
-            guard isLinked else { return nil }
-            let problem = Problem(
-                "\(path) points to a directory that is not there",
-                fix: "Run: belfry plugin remove \(name)"
-            )
-            return Plugin(
-                id: name,
-                directory: path,
-                source: source,
-                isLinked: true,
-                state: .invalid(problem),
-                warnings: []
-            )
+        let isLink = FileSystem.entry(path, following: false)?.kind == .link
+        let pinned = isLink && PluginStore.holds(path, in: user) ? lock?[name] : nil
+        // What the lock says is true at every moment; the link follows it.
+        let target = pinned.map { "\(user)/\($0.directory)" } ?? path
+        guard let directory = FileSystem.real(target) else {
+            return isLink ? lost(path, name, source) : nil
         }
         guard FileSystem.entry("\(directory)/\(PluginManifest.fileName)", following: false) != nil else {
-            return nil
+            return pinned == nil ? nil : lost(path, name, source)
         }
-        let inspection = PluginManifest.inspect(directory: directory)
-        return Plugin(
-            id: inspection.manifest?.id ?? inspection.declaredID ?? name,
+        let inspection = cache?.inspection(of: directory) ?? PluginManifest.inspect(directory: directory)
+        var plugin = Plugin(
+            // A pinned plugin keeps its name, whatever its manifest says by now.
+            id: pinned != nil ? name : inspection.manifest?.id ?? inspection.declaredID ?? name,
             manifest: inspection.manifest,
             directory: directory,
             source: source,
-            isLinked: isLinked,
-            state: state(inspection, directory, isLinked, source),
+            isLinked: isLink && !PluginStore.holds(path, in: user),
+            state: .disabled,
             warnings: inspection.warnings
+        )
+        plugin.origin = pinned?.origin
+        plugin.isConfirmed = pinned?.isConfirmed ?? true
+        plugin.state = state(of: &plugin, inspection, pinned)
+        return plugin
+    }
+
+    private func lost(_ path: String, _ name: String, _ source: InstalledPlugin.Source) -> Plugin {
+        let problem = Problem(
+            "\(path) points to a directory that is not there",
+            fix: "Run: belfry plugin remove \(name)"
+        )
+        return Plugin(
+            id: name,
+            directory: path,
+            source: source,
+            isLinked: true,
+            state: .invalid(problem),
+            warnings: []
         )
     }
 
     private func state(
+        of plugin: inout Plugin,
         _ inspection: PluginManifest.Inspection,
-        _ directory: String,
-        _ isLinked: Bool,
-        _ source: InstalledPlugin.Source
+        _ pinned: PluginLock.Entry?
     ) -> PluginSnapshot.State {
+        if disabled.contains(plugin.id) { return .disabled }
+        // Before its manifest is believed.
+        let isPinned = plugin.source == .user && !plugin.isLinked && !user.isEmpty
+        if isPinned, let problem = distrust(plugin, pinned) { return .invalid(problem) }
         guard let manifest = inspection.manifest else {
             let first = inspection.mistakes.first
             let more = inspection.mistakes.count - 1
             let rest = more > 0 ? " (and \(more) more)" : ""
             return .invalid(Problem((first?.message ?? "holds no plugin") + rest, fix: first?.fix))
         }
-        if disabled.contains(manifest.id) { return .disabled }
-        if let problem = unmet(manifest) { return .unavailable(problem) }
         do {
             let configured = try manifest.configured(by: settings[manifest.id] ?? [:])
-            return .ready(
-                try InstalledPlugin(
-                    binding: configured.manifest,
-                    directory: directory,
-                    searchPath: searchPath,
-                    isLinked: isLinked,
-                    source: source,
-                    settings: configured.settings
-                )
+            let manifest = configured.manifest
+            let venv = try venv(of: manifest, plugin.directory)
+            if let venv, venv.directory == nil { plugin.warnings.append(venv.note) }
+            if let problem = unmet(manifest, venv: venv?.directory) { return .unavailable(problem) }
+            var installed = try InstalledPlugin(
+                binding: manifest,
+                directory: plugin.directory,
+                searchPath: searchPath,
+                venv: venv?.directory,
+                isLinked: plugin.isLinked,
+                source: plugin.source,
+                settings: configured.settings
             )
+            // The path of a pinned version is its own; elsewhere files change in place.
+            installed.revision = pinned == nil ? PluginContents.revision(of: plugin.directory) : "pinned"
+            return .ready(installed)
         } catch let error as BelfryError {
             let isChoice = error.code == .invalidConfiguration && settings[manifest.id] == nil
             return .unavailable(Problem(error.message, fix: error.fix, isChoice: isChoice))
@@ -101,7 +133,45 @@ struct PluginScan {
         }
     }
 
-    private func unmet(_ manifest: PluginManifest) -> Problem? {
+    /// Why the files of one of the user's plugins are not to be run; nil when they are what was pinned.
+    private func distrust(_ plugin: Plugin, _ pinned: PluginLock.Entry?) -> Problem? {
+        if let lockProblem { return lockProblem }
+        guard let pinned else {
+            return Problem(
+                "\(plugin.directory) was not added by belfry, so that nobody has looked at what it runs",
+                fix: "Look at it, then run: belfry plugin update \(plugin.id) \(plugin.directory)"
+            )
+        }
+        let fix = "Look at it, then run: belfry plugin update \(plugin.id)"
+        do throws(FileError) {
+            let contents = try PluginContents.read(plugin.directory, cache: cache)
+            guard let difference = contents.difference(from: pinned.files) else { return nil }
+            return Problem("its files are not those that were added: \(difference)", fix: fix)
+        } catch {
+            return Problem("its files cannot be read: \(error.reason)", fix: fix)
+        }
+    }
+
+    /// The plugin's Python environment: nil when it wants none, without a directory when it can do without.
+    ///
+    /// - Throws: ``BelfryError`` when it cannot.
+    private func venv(of manifest: PluginManifest, _ directory: String) throws -> (
+        directory: String?, note: String
+    )? {
+        guard let setup = manifest.venv else { return nil }
+        let venv = PluginVenv(of: manifest.id, in: venvs, setup: setup, pluginDirectory: directory)
+        switch venv.state(cache: cache) {
+        case .fits(let directory): return (directory, "")
+        case .unfit(let reason):
+            let note = "its Python environment \(venv.path) \(reason)"
+            if setup.isOptional {
+                return (nil, "\(note); it does without. Run: belfry plugin setup \(manifest.id)")
+            }
+            throw BelfryError(.featureUnavailable, note, fix: "Run: belfry plugin setup \(manifest.id)")
+        }
+    }
+
+    private func unmet(_ manifest: PluginManifest, venv: String?) -> Problem? {
         if let range = manifest.requires.belfry, let belfryVersion, !range.contains(belfryVersion) {
             return Problem(
                 "it needs Belfry \(range), and this is \(belfryVersion)",
@@ -114,12 +184,26 @@ struct PluginScan {
                 fix: "Use a plugin that speaks exec/1, or update Belfry."
             )
         }
-        for program in manifest.requires.executables where ProgramSearch.find(program, on: searchPath) == nil
-        {
-            let error = ProgramSearch.missing(program, on: searchPath)
+        let machine = Machine.architecture
+        if !manifest.requires.architectures.isEmpty, !manifest.requires.architectures.contains(machine) {
+            return Problem(
+                "it runs on \(manifest.requires.architectures.joined(separator: ", ")), and this machine is \(machine)",
+                fix:
+                    "Add a version of the plugin for \(machine), or remove it: belfry plugin remove \(manifest.id)"
+            )
+        }
+        let path = venv.map { "\($0)/bin:\(searchPath)" } ?? searchPath
+        for program in manifest.requires.executables where ProgramSearch.find(program, on: path) == nil {
+            let error = ProgramSearch.missing(program, on: path)
             return Problem(error.message, fix: error.fix)
         }
-        return nil
+        if !manifest.requires.pythonModules.isEmpty {
+            let modules = PythonModules(venv: venv)
+            if let missing = manifest.requires.pythonModules.first(where: { !modules.contains($0) }) {
+                return PythonModules.missing(missing, id: manifest.id, hasVenv: venv != nil)
+            }
+        }
+        return manifest.secrets.lazy.compactMap { secrets.problem(with: $0) }.first
     }
 
     // MARK: Conflicts
@@ -187,4 +271,14 @@ struct PluginScan {
         plugin.source == .user
             ? "Run: belfry plugin remove \(plugin.id)" : "Remove the directory \(plugin.directory)."
     }
+}
+
+/// The machine that this runs on.
+enum Machine {
+    /// As `uname -m` says it, such as `x86_64`.
+    static let architecture: String = {
+        var name = utsname()
+        guard uname(&name) == 0 else { return "unknown" }
+        return withUnsafeBytes(of: &name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }()
 }

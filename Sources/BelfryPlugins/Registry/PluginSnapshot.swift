@@ -62,6 +62,28 @@ public struct PluginSnapshot: Sendable {
         public var state: State
         /// Oddities: sentences for people.
         public var warnings: [String]
+        /// Where its files came from, when they were copied.
+        public var origin: PluginOrigin?
+        /// Whether somebody was shown what it runs and said yes; false for a download until it is enabled.
+        public var isConfirmed = true
+
+        init(
+            id: String,
+            manifest: PluginManifest? = nil,
+            directory: String,
+            source: InstalledPlugin.Source,
+            isLinked: Bool,
+            state: State,
+            warnings: [String]
+        ) {
+            self.id = id
+            self.manifest = manifest
+            self.directory = directory
+            self.source = source
+            self.isLinked = isLinked
+            self.state = state
+            self.warnings = warnings
+        }
 
         /// For the API.
         public var json: JSONValue {
@@ -78,8 +100,25 @@ public struct PluginSnapshot: Sendable {
             object.set("directory", .string(directory))
             object.set("source", .string(source.rawValue))
             object.set("linked", .bool(isLinked))
+            object.set("from", origin?.json)
+            if !isConfirmed { object["confirmed"] = false }
             object.set("features", .array((manifest?.features ?? []).map { .string($0.id) }))
             object.set("warnings", .array(warnings.map { .string($0) }))
+            return .object(object)
+        }
+
+        /// Everything about it, for the API.
+        public var details: JSONValue {
+            var object = json.object ?? [:]
+            guard let manifest else { return .object(object) }
+            object["asks"] = PluginDemands(manifest).json
+            if case .ready(let installed) = state {
+                object["executable"] = .string(installed.executable)
+                object.set("venv", installed.venv.map { .string($0) })
+            }
+            object["serves"] = .array(
+                manifest.features.map { ["id": .string($0.id), "title": .string($0.title)] }
+            )
             return .object(object)
         }
     }

@@ -60,6 +60,8 @@ extension BackgroundTaskService {
             at: now
         )
         schedule.task.options.schedule = name
+        let schema = try features.feature(task.featureID).descriptor.paramsSchema
+        schedule.task.params = SecretParams.sealed(task.params, by: schema)
         try await translated { try await store.saveSchedule(schedule, replacing: nil) }
         return schedule
     }
