@@ -207,9 +207,20 @@ let package = Package(
             dependencies: ["BelfryCore", "BelfryMCP"],
             swiftSettings: swift
         ),
+        // Python programs with pinned packages, for tests.
+        .target(
+            name: "PythonTesting",
+            dependencies: [subprocess, system],
+            path: "Tests/PythonTesting",
+            exclude: ["Requirements", "Servers", "venv"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "BelfryPluginsTests",
-            dependencies: ["BelfryCore", "BelfryMCP", "BelfryPlugins", "belfry-launch", subprocess],
+            dependencies: [
+                "BelfryCore", "BelfryMCP", "BelfryPlugins", "BelfryTesting", "PythonTesting", "belfry-launch",
+                subprocess,
+            ],
             swiftSettings: swift
         ),
         .executableTarget(
@@ -272,8 +283,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "belfry", "belfry-launch",
-                "belfry-text-to-image",
+                "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "PythonTesting", "belfry",
+                "belfry-launch", "belfry-text-to-image",
                 "belfryd", grdb, subprocess, system,
             ],
             swiftSettings: swift

@@ -39,7 +39,7 @@ struct Assembly {
 
         let features = FeatureRegistry()
         features.register(try ShellFeature(launcher: launcher))
-        let plugins = makePlugins(features)
+        let plugins = makePlugins(features, clocks: clocks)
         let files = try TaskFiles(directory: places.state)
         let worker = TaskWorker(
             id: workerID(),
@@ -120,7 +120,7 @@ struct Assembly {
         return worker
     }
 
-    private func makePlugins(_ features: FeatureRegistry) -> PluginManager {
+    private func makePlugins(_ features: FeatureRegistry, clocks: Clocks) -> PluginManager {
         let environment = ProcessInfo.processInfo.environment
         let programs = HubStarter.programsDirectory(environment: environment)
         let bundled = environment["BELFRY_PLUGIN_DIR"] ?? programs + "/../share/belfry/plugins"
@@ -136,10 +136,20 @@ struct Assembly {
         let manager = PluginManager(
             registry: registry,
             features: features,
-            launcher: launcher,
-            environment: ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
-                own
-            },
+            runners: PluginFeatures(
+                PluginFeatures.Configuration(
+                    launcher: launcher,
+                    environment: environment.merging(configuration.environment) { _, own in own },
+                    toolCache: places.state + "/tools",
+                    clocks: clocks
+                ),
+                onRemark: { [logger] id, remark in
+                    logger.warning(
+                        "a plugin misbehaves",
+                        metadata: ["plugin": "\(id)", "remark": "\(remark)"]
+                    )
+                }
+            ),
             logger: logger
         )
         manager.scan()

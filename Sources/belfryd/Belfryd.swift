@@ -104,6 +104,8 @@ struct Serve: AsyncParsableCommand {
         for sink in hub.parts.sinks {
             services.append(.init(service: sink, successTerminationBehavior: .ignore))
         }
+        // Ends after the worker, whose tasks it serves.
+        services.append(.init(service: PluginService(hub: hub)))
         services.append(.init(service: hub.parts.worker))
         services.append(.init(service: hub.parts.scheduler))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)

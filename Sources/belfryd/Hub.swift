@@ -211,7 +211,7 @@ final class Hub: HubBackend {
     func plugins() -> JSONValue { parts.plugins.json }
 
     func addPlugin(directory: String, link: Bool) async throws -> JSONValue {
-        let added = try parts.plugins.add(directory: directory, link: link)
+        let added = try await parts.plugins.add(directory: directory, link: link)
         // Tasks may have waited for this plugin.
         parts.worker.wake(try await parts.store.pendingWork().lanes)
         return added
@@ -221,6 +221,13 @@ final class Hub: HubBackend {
         try parts.plugins.setEnabled(isEnabled, id)
         parts.worker.wake(try await parts.store.pendingWork().lanes)
         return ["id": .string(id), "enabled": .bool(isEnabled)]
+    }
+
+    /// Plugins have come to serve something else.
+    func rescanPlugins() async {
+        parts.plugins.scan()
+        // Should the store not answer now, the next submission wakes the worker.
+        if let lanes = try? await parts.store.pendingWork().lanes { parts.worker.wake(lanes) }
     }
 
     func removePlugin(_ id: String) async throws -> JSONValue {

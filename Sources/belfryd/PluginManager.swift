@@ -9,48 +9,21 @@ import Logging
 final class PluginManager: Sendable {
     private let registry: PluginRegistry
     private let features: FeatureRegistry
-    private let launcher: String
-    private let environment: [String: String]
+    /// What makes features of plugins, and keeps their servers.
+    let runners: PluginFeatures
     private let logger: Logger
 
-    /// - Parameter environment: what plugins may be handed of, see ``ExecFeature``.
-    init(
-        registry: PluginRegistry,
-        features: FeatureRegistry,
-        launcher: String,
-        environment: [String: String],
-        logger: Logger
-    ) {
-        self.environment = environment
+    init(registry: PluginRegistry, features: FeatureRegistry, runners: PluginFeatures, logger: Logger) {
         self.registry = registry
         self.features = features
-        self.launcher = launcher
+        self.runners = runners
         self.logger = logger
     }
 
     /// Looks at the plugins on disk and offers what they serve from now on.
     func scan() {
         let snapshot = registry.scan()
-        var unavailable = snapshot.unavailableFeatures.mapValues {
-            FeatureRegistry.Unavailable(reason: $0.reason, fix: $0.fix)
-        }
-        var served: [any Feature] = []
-        for plugin in snapshot.ready {
-            for entry in plugin.manifest.features {
-                do {
-                    served.append(
-                        try ExecFeature(
-                            plugin: plugin,
-                            entry: entry,
-                            launcher: launcher,
-                            environment: environment
-                        )
-                    )
-                } catch {
-                    unavailable[entry.id] = FeatureRegistry.Unavailable(reason: "\(error)")
-                }
-            }
-        }
+        let offer = runners.offer(of: snapshot)
         for plugin in snapshot.plugins {
             guard let problem = plugin.state.problem else { continue }
             logger.warning(
@@ -58,19 +31,33 @@ final class PluginManager: Sendable {
                 metadata: ["plugin": "\(plugin.id)", "reason": "\(problem.reason)"]
             )
         }
-        features.replacePluginFeatures(served, unavailable: unavailable)
+        features.replacePluginFeatures(
+            offer.features,
+            unavailable: offer.unavailable.mapValues {
+                FeatureRegistry.Unavailable(reason: $0.reason, fix: $0.fix)
+            }
+        )
     }
 
-    var json: JSONValue { ["plugins": registry.scan().json] }
+    var json: JSONValue { ["plugins": runners.json(of: registry.scan())] }
 
-    func add(directory: String, link: Bool) throws -> JSONValue {
+    /// Adds a plugin. One whose server does not tell its tools is not kept.
+    func add(directory: String, link: Bool) async throws -> JSONValue {
         let added = try registry.add(directory: directory, link: link)
         scan()
-        return added.json
+        do {
+            if case .ready(let plugin) = added.state { try await runners.learn(plugin) }
+        } catch {
+            try remove(added.id)
+            throw error
+        }
+        scan()
+        return runners.json(of: added)
     }
 
     func setEnabled(_ isEnabled: Bool, _ id: String) throws {
         try registry.setEnabled(isEnabled, id: id)
+        if isEnabled { runners.forgive(id) }
         scan()
     }
 

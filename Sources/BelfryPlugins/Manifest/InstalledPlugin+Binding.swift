@@ -31,6 +31,9 @@ extension InstalledPlugin {
             environment: manifest.runner.environment.mapValues {
                 PluginTemplate.expanded($0, directory: directory)
             },
+            workingDirectory: manifest.runner.workingDirectory.map {
+                PluginTemplate.expanded($0, directory: directory)
+            },
             isLinked: isLinked,
             source: source
         )

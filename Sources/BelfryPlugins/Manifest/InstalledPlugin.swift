@@ -21,6 +21,8 @@ public struct InstalledPlugin: Sendable, Hashable {
     public var arguments: [String]
     /// With `${plugin_dir}` replaced.
     public var environment: [String: String]
+    /// Where a process that stays runs: an absolute path.
+    public var workingDirectory: String
     /// Whether the plugin lies at its author's and is used in place.
     public var isLinked: Bool
     public var source: Source
@@ -31,6 +33,7 @@ public struct InstalledPlugin: Sendable, Hashable {
         executable: String,
         arguments: [String] = [],
         environment: [String: String] = [:],
+        workingDirectory: String? = nil,
         isLinked: Bool = false,
         source: Source = .user
     ) {
@@ -39,6 +42,7 @@ public struct InstalledPlugin: Sendable, Hashable {
         self.executable = executable
         self.arguments = arguments
         self.environment = environment
+        self.workingDirectory = workingDirectory ?? directory
         self.isLinked = isLinked
         self.source = source
     }

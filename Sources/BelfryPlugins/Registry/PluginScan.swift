@@ -104,10 +104,10 @@ struct PluginScan {
                 fix: "Update Belfry, or add a version of the plugin that fits."
             )
         }
-        if manifest.runner.wire != .exec {
+        if manifest.runner.wire == .observer {
             return Problem(
                 "the protocol '\(manifest.runner.wire.rawValue)' is not supported by this version",
-                fix: "Use a plugin that speaks exec/1, or update Belfry."
+                fix: "Update Belfry."
             )
         }
         for program in manifest.requires.executables where ProgramSearch.find(program, on: searchPath) == nil
