@@ -120,16 +120,26 @@ struct PluginListCommand: ParsableCommand {
 struct PluginAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Adds a plugin from a directory.",
-        discussion: "A plugin runs programs as you. Add only what you would run yourself."
+        abstract: "Adds a plugin from a directory, or an MCP server.",
+        discussion: """
+            A plugin runs programs as you. Add only what you would run yourself.
+            An MCP server's tools become features: belfry plugin add --mcp 'uvx mcp-server-time'
+            """
     )
 
-    @Argument(help: "The directory that has its plugin.json.") var directory: String
+    @Argument(help: "The directory that has its plugin.json, or an mcpServers file.") var directory: String?
+    @OptionGroup(title: "MCP servers") var servers: MCPOptions
     @Flag(help: "Use it where it is instead of copying it: for who writes it.") var link = false
     @Flag(help: "Do not ask.") var yes = false
 
     func run() throws {
         let session = Session()
+        if let servers = try servers.servers(argument: directory, session: session) {
+            return try MCPAdding(session: session, needsNoAnswer: yes).add(servers)
+        }
+        guard let directory else {
+            throw ValidationError("Name a directory, or give --mcp or --mcp-servers.")
+        }
         guard let resolved = realpath(directory, nil) else {
             throw BelfryError(
                 .invalidPlugin,
@@ -153,8 +163,12 @@ struct PluginAddCommand: ParsableCommand {
             "/v1/plugins",
             body: ["directory": .string(path), "link": .bool(link)]
         )
-        let features = (answer["features"]?.array ?? []).compactMap { $0.string ?? $0["id"]?.string }
-        Output.line("added \(answer["id"]?.string ?? path): \(features.joined(separator: ", "))")
+        Self.tell(answer)
+    }
+
+    static func tell(_ answer: JSONValue) {
+        let features = (answer["features"]?.array ?? []).compactMap(\.string)
+        Output.line("added \(answer["id"]?.string ?? ""): \(features.joined(separator: ", "))")
         if let reason = answer["reason"]?.string { Output.note("It cannot run yet: \(reason)") }
     }
 }

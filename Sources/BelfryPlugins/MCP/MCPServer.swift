@@ -362,15 +362,18 @@ final class MCPServer: Sendable {
 
     /// A call is answered, whether or not anybody still wants to know.
     private func settled(_ id: Int64, unlessAbandoned: Bool = false) {
-        let (call, isLast): (Call?, Bool) = state.withLock { state in
+        let (call, stop, verdict): (Call?, PluginChannel.Stop?, Latch<Void>?) = state.withLock { state in
             guard let call = state.calls[id], !(unlessAbandoned && call.isAbandoned) else {
-                return (nil, false)
+                return (nil, nil, nil)
             }
             state.calls[id] = nil
-            return (call, state.isRetired && state.calls.values.allSatisfy(\.isAbandoned))
+            let isLast = state.isRetired && state.onlyAbandoned
+            let stop: PluginChannel.Stop = state.hasAbandoned ? .now : .politely
+            return (call, isLast ? stop : nil, state.hasAbandoned ? nil : state.verdict.take())
         }
         call?.onDone()
-        if isLast { stop(busy > 0 ? .now : .politely) }
+        if let stop { self.stop(stop) }
+        verdict?.settle(.success(()))
     }
 
     /// Ends the server when a call may go on after the grace although it was cancelled. Other calls end first,
