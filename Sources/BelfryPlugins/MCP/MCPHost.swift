@@ -156,7 +156,7 @@ final class MCPHost: Sendable {
         // Looked at once in each span: one that idles is ended after one to two of them.
         while (try? await parts.clocks.sleep(idle)) != nil {
             let begun = server.begun
-            if begun == seen, server.busy == 0 { return server.retire() }
+            if begun == seen, server.busy == 0, server.isReady { return server.retire() }
             seen = begun
         }
     }

@@ -44,16 +44,20 @@ final class MCPServer: Sendable {
 
     private struct State {
         var calls: [Int64: Call] = [:]
+        /// Calls that were promised a place and are about to begin.
+        var reserved = 0
         var isRetired = false
         /// Calls that were begun: tells idle from busy.
         var begun = 0
+        /// The end of its stderr, once it has ended.
+        var errorTail: String?
         /// Why we ended it, where that is its fault.
         var fault: TaskFailure?
         var wasAsked = false
         /// Settled when it is known what becomes of the calls that were cancelled.
         var verdict: Latch<Void>?
 
-        var onlyAbandoned: Bool { calls.values.allSatisfy(\.isAbandoned) }
+        var onlyAbandoned: Bool { reserved == 0 && calls.values.allSatisfy(\.isAbandoned) }
         var hasAbandoned: Bool { calls.values.contains(where: \.isAbandoned) }
     }
 
@@ -86,7 +90,7 @@ final class MCPServer: Sendable {
     }
 
     /// Calls that it works on, those included that nobody waits for any more.
-    var busy: Int { state.withLock { $0.calls.count } }
+    var busy: Int { state.withLock { $0.calls.count + $0.reserved } }
     var isReady: Bool { if case .success = readiness.outcome { true } else { false } }
     var begun: Int { state.withLock { $0.begun } }
     var garbage: Int { connection.garbage }
@@ -96,11 +100,15 @@ final class MCPServer: Sendable {
 
     /// Waits until it can be called and no call hangs about that was cancelled: that may block all others.
     ///
-    /// - Returns: whether it takes calls.
+    /// - Returns: whether it takes a call, which must be made then.
     func takesCalls() async throws -> Bool {
         _ = try await readiness.value()
         try await state.withLock { $0.verdict }?.value()
-        return state.withLock { !$0.isRetired && $0.verdict == nil }
+        return state.withLock { state in
+            guard !state.isRetired, state.verdict == nil else { return false }
+            state.reserved += 1
+            return true
+        }
     }
 
     /// Ends it once its calls are done; no more are taken.
@@ -139,7 +147,9 @@ final class MCPServer: Sendable {
                 }
                 defer { group.cancelAll() }
                 while let end = try await group.next() {
-                    if let end { return self.failure(end) }
+                    guard let end else { continue }
+                    state.withLock { $0.errorTail = end.errorTail }
+                    return self.failure(end)
                 }
                 return nil
             }
@@ -171,8 +181,8 @@ final class MCPServer: Sendable {
             ?? TaskFailure(
                 "no_result",
                 "\(configuration.name) ended without an answer.",
-                fix: "Retry the task.",
-                isRetryable: true
+                isRetryable: true,
+                logTail: state.withLock { $0.errorTail }
             )
         let wasInUse = !isReady || calls.values.contains { !$0.isAbandoned }
         readiness.settle(.failure(reason))
@@ -338,6 +348,7 @@ final class MCPServer: Sendable {
     private func begin(_ id: Int64, _ call: Call) {
         state.withLock { state in
             state.calls[id] = call
+            state.reserved -= 1
             state.begun += 1
         }
     }
