@@ -231,7 +231,8 @@ struct MCPFaultTests {
             isIdle.open()
             while host.status.condition != .stopped { await Task.yield() }
             _ = try await host.call("one", [:], context)
-            #expect(servers.fakeLog.filter { $0["method"]?.string == "server/discover" }.count == 2)
+            // It may have been ended again meanwhile: nobody wants it for longer than no time.
+            #expect(servers.fakeLog.count { $0["method"]?.string == "server/discover" } >= 2)
         }
         #expect(host.status.crashes == 0)
     }
