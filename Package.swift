@@ -233,10 +233,19 @@ let package = Package(
             dependencies: ["BelfryCore", "BelfryMCP"],
             swiftSettings: swift
         ),
+        // Python programs with pinned packages, for tests.
+        .target(
+            name: "PythonTesting",
+            dependencies: [subprocess, system],
+            path: "Tests/PythonTesting",
+            exclude: ["Requirements", "Servers", "venv"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "BelfryPluginsTests",
             dependencies: [
-                "BelfryCore", "BelfryMCP", "BelfryPlugins", "BelfryTesting", "belfry-launch", subprocess,
+                "BelfryCore", "BelfryMCP", "BelfryPlugins", "BelfryTesting", "PythonTesting", "belfry-launch",
+                subprocess,
             ],
             swiftSettings: swift
         ),
@@ -306,8 +315,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "belfry", "belfry-launch",
-                "belfry-text-to-image",
+                "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "PythonTesting", "belfry",
+                "belfry-launch", "belfry-text-to-image",
                 "belfryd", "example-embedding", "example-word-count", grdb, subprocess, system,
             ],
             exclude: ["Agents"],

@@ -10,26 +10,37 @@ import Glibc
 struct PluginAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Adds a plugin from a directory, an archive or a git repository.",
+        abstract: "Adds a plugin from a directory, an archive or a git repository, or an MCP server.",
         discussion: """
             A plugin runs programs as you. Add only what you would run yourself.
 
             A directory is copied and enabled. An archive (.tar.gz, .zip) or a repository (its address, with
             #BRANCH or #TAG behind it if you like) is added too, but stays off until belfry plugin enable.
+
+            An MCP server's tools become features: belfry plugin add --mcp 'uvx mcp-server-time'
             """
     )
 
-    @Argument(help: "A directory that has a plugin.json, an archive, or a repository's address.") var source:
-        String
+    @Argument(
+        help: "A directory that has a plugin.json, an archive, a repository's address, or an mcpServers file."
+    )
+    var source: String?
+    @OptionGroup(title: "MCP servers") var servers: MCPOptions
     @Flag(help: "Use the directory where it is instead of copying it: for who writes it.") var link = false
     @Flag(help: "Leave out its Python environment; belfry plugin setup makes it later.") var noSetup = false
     @Flag(help: "Do not ask.") var yes = false
 
     func run() throws {
         let installer = PluginInstaller()
+        let session = installer.session
+        if let servers = try servers.servers(argument: source, session: session) {
+            return try MCPAdding(session: session, needsNoAnswer: yes).add(servers)
+        }
+        guard let source else {
+            throw ValidationError("Name a directory, an archive or a repository, or give --mcp or --mcp-servers.")
+        }
         let files = try installer.bring(source)
         defer { files.tidyUp() }
-        let session = installer.session
         let found = try session.ask(
             "POST",
             "/v1/plugins/inspect",
@@ -47,13 +58,17 @@ struct PluginAddCommand: ParsableCommand {
         body.set("digest", link ? nil : found["digest"])
         body.set("from", files.origin)
         let added = try session.ask("POST", "/v1/plugins", body: .object(body))
-        let features = (added["features"]?.array ?? []).compactMap(\.string)
-        let brings = added["kind"] == "observer" ? "it hears events" : features.joined(separator: ", ")
-        Output.line("added \(id): \(brings)")
+        Self.tell(added)
         if files.isDownload {
             return Output.note("It is off until you have looked at it: belfry plugin enable \(id)")
         }
         try installer.complete(added, makesVenv: !noSetup)
+    }
+
+    static func tell(_ added: JSONValue) {
+        let features = (added["features"]?.array ?? []).compactMap(\.string)
+        let brings = added["kind"] == "observer" ? "it hears events" : features.joined(separator: ", ")
+        Output.line("added \(added["id"]?.string ?? ""): \(brings)")
     }
 }
 

@@ -38,7 +38,7 @@ struct Assembly {
 
         let features = FeatureRegistry()
         features.register(try ShellFeature(launcher: launcher))
-        let plugins = makePlugins(features)
+        let plugins = makePlugins(features, clocks: clocks)
         let files = try TaskFiles(directory: places.state)
         let worker = TaskWorker(
             id: workerID(),
@@ -142,15 +142,33 @@ struct Assembly {
         )
     }
 
-    private func makePlugins(_ features: FeatureRegistry) -> PluginManager {
+    private func makePlugins(_ features: FeatureRegistry, clocks: Clocks) -> PluginManager {
+        let registry = registry
+        let environment = ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
+            own
+        }
         let manager = PluginManager(
             registry: registry,
             features: features,
             launcher: launcher,
-            environment: ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
-                own
-            },
+            environment: environment,
             secrets: configuration.secrets,
+            runners: PluginFeatures(
+                PluginFeatures.Configuration(
+                    launcher: launcher,
+                    environment: environment,
+                    secrets: configuration.secrets,
+                    hold: { registry.versions.hold($0) },
+                    toolCache: places.state + "/tools",
+                    clocks: clocks
+                ),
+                onRemark: { [logger] id, remark in
+                    logger.warning(
+                        "a plugin misbehaves",
+                        metadata: ["plugin": "\(id)", "remark": "\(remark)"]
+                    )
+                }
+            ),
             logger: logger
         )
         manager.scan()

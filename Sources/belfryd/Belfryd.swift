@@ -104,9 +104,10 @@ struct Serve: AsyncParsableCommand {
         // It keeps the connection until its runner has closed the sink.
         if let desktop = hub.parts.desktop { services.append(.init(service: desktop)) }
         services.append(.init(service: hub.parts.sinks, successTerminationBehavior: .ignore))
+        // Ends after the worker, whose tasks it serves.
+        services.append(.init(service: PluginService(hub: hub)))
         services.append(.init(service: hub.parts.worker))
         services.append(.init(service: hub.parts.scheduler))
-        services.append(.init(service: hub.parts.plugins, successTerminationBehavior: .ignore))
         let janitor = Janitor(hub.parts.service, retention: hub.parts.configuration.retention, logger: logger)
         services.append(.init(service: janitor, successTerminationBehavior: .ignore))
         services.append(
@@ -124,7 +125,6 @@ struct Serve: AsyncParsableCommand {
         )
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         hub.setStop { stop.yield() }
-        hub.parts.plugins.setReload { try? await hub.followPlugins() }
         try await withThrowingTaskGroup { tasks in
             tasks.addTask {
                 for await _ in stops { await group.triggerGracefulShutdown() }

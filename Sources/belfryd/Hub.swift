@@ -202,7 +202,7 @@ final class Hub: HubBackend {
     func inspectPlugin(directory: String) throws -> JSONValue { try parts.plugins.inspect(directory) }
 
     func addPlugin(_ request: PluginFiles) async throws -> JSONValue {
-        let added = try parts.plugins.add(try addition(request))
+        let added = try await parts.plugins.add(try addition(request))
         try await followPlugins()
         return added
     }
@@ -243,6 +243,13 @@ final class Hub: HubBackend {
         let (plugins, clocks) = (parts.plugins, parts.clocks)
         await parts.sinks.follow(restarting: restarting) { plugins.observers(clocks) }
         parts.worker.wake(try await parts.store.pendingWork().lanes)
+    }
+
+    /// Plugins have come to serve something else.
+    func rescanPlugins() async {
+        parts.plugins.scan()
+        // Should the store not answer now, the next submission wakes the worker.
+        try? await followPlugins()
     }
 
     func removePlugin(_ id: String) async throws -> JSONValue {

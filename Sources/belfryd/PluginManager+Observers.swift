@@ -65,7 +65,7 @@ extension PluginManager {
 
     func isObserver(_ id: String) -> Bool { registry.scan()[id]?.manifest?.kind == .observer }
 
-    /// A plugin's JSON, with how its process stands.
+    /// A plugin's JSON, with how the process of an observer stands.
     func standing(_ plugin: PluginSnapshot.Plugin, _ json: JSONValue) -> JSONValue {
         guard case .ready = plugin.state, plugin.manifest?.kind == .observer,
             let standing = observerSinks.standing(of: plugin.id), var object = json.object

@@ -5,30 +5,25 @@ import BelfryCore
 import BelfryPlugins
 import BelfryService
 import Logging
-import ServiceLifecycle
 import Synchronization
 
 /// Scans plugins and offers their features.
-final class PluginManager: Service {
+final class PluginManager: Sendable {
     let registry: PluginRegistry
     let launcher: String
     let environment: [String: String]
     let secrets: PluginSecrets
     let logger: Logger
     let observerSinks = ObserverSinks()
+    /// What makes features of plugins, and keeps their servers.
+    let runners: PluginFeatures
     private let features: FeatureRegistry
-    private let watch = LinkedPluginWatch()
-    private let onReload = Mutex<(@Sendable () async -> Void)?>(nil)
-    /// What is served, by plugin. Scans come one after the other.
-    private let served = Mutex<[String: Served]>([:])
+    /// Says when files of linked plugins change.
+    let watch = LinkedPluginWatch()
+    /// Scans come one after the other.
+    private let scanning = Mutex(())
     /// What was complained of, so that it is told once.
     private let told = Mutex<[String: String]>([:])
-
-    /// One version of a plugin and its features.
-    private struct Served {
-        let plugin: InstalledPlugin
-        let features: [any Feature]
-    }
 
     /// - Parameters:
     ///   - environment: what plugins may be handed of, see ``ExecFeature``.
@@ -39,8 +34,10 @@ final class PluginManager: Service {
         launcher: String,
         environment: [String: String],
         secrets: PluginSecrets,
+        runners: PluginFeatures,
         logger: Logger
     ) {
+        self.runners = runners
         self.environment = environment
         self.secrets = secrets
         self.registry = registry
@@ -49,67 +46,22 @@ final class PluginManager: Service {
         self.logger = logger
     }
 
-    /// Reloads linked plugins when their files change, until shutdown.
-    func run() async {
-        await cancelWhenGracefulShutdown {
-            for await _ in self.watch.changes {
-                self.logger.debug("a linked plugin has changed")
-                self.scan()
-                await self.onReload.withLock { $0 }?()
-            }
-        }
-    }
-
-    /// What else is to follow when a linked plugin has changed. Set once, before it runs.
-    func setReload(_ follow: @escaping @Sendable () async -> Void) { onReload.withLock { $0 = follow } }
-
     /// Looks at the plugins on disk and offers what they serve from now on.
     func scan() {
-        let snapshot = served.withLock { served in
+        let snapshot = scanning.withLock { _ in
             let snapshot = registry.scan()
-            serve(snapshot, &served)
+            let offer = runners.offer(of: snapshot)
+            features.replacePluginFeatures(
+                offer.features,
+                unavailable: offer.unavailable.mapValues {
+                    FeatureRegistry.Unavailable(reason: $0.reason, fix: $0.fix)
+                }
+            )
             return snapshot
         }
         registry.removeLeftovers()
         watch.watch(snapshot.plugins.filter { $0.isLinked && $0.state != .disabled }.map(\.directory))
         tell(snapshot)
-    }
-
-    /// A plugin that is as it was keeps its features; one that is not gets new ones, and the old drain.
-    private func serve(_ snapshot: PluginSnapshot, _ served: inout [String: Served]) {
-        var unavailable = snapshot.unavailableFeatures.mapValues {
-            FeatureRegistry.Unavailable(reason: $0.reason, fix: $0.fix)
-        }
-        var next: [String: Served] = [:]
-        for plugin in snapshot.ready {
-            if let known = served[plugin.manifest.id], known.plugin == plugin {
-                next[plugin.manifest.id] = known
-                continue
-            }
-            do {
-                next[plugin.manifest.id] = Served(plugin: plugin, features: try makeFeatures(of: plugin))
-            } catch {
-                for entry in plugin.manifest.features {
-                    unavailable[entry.id] = FeatureRegistry.Unavailable(reason: "\(error)")
-                }
-            }
-        }
-        served = next
-        features.replacePluginFeatures(next.values.flatMap(\.features), unavailable: unavailable)
-    }
-
-    private func makeFeatures(of plugin: InstalledPlugin) throws -> [any Feature] {
-        let hold = registry.versions.hold(plugin)
-        return try plugin.manifest.features.map { entry in
-            try ExecFeature(
-                plugin: plugin,
-                entry: entry,
-                launcher: launcher,
-                environment: environment,
-                secrets: secrets,
-                hold: hold
-            )
-        }
     }
 
     private func tell(_ snapshot: PluginSnapshot) {
@@ -127,11 +79,16 @@ final class PluginManager: Service {
 
     // MARK: What people do with plugins
 
-    var json: JSONValue { ["plugins": .array(registry.scan().plugins.map { standing($0, $0.json) })] }
+    var json: JSONValue { ["plugins": .array(registry.scan().plugins.map { shown($0, $0.json) })] }
 
     func details(of id: String) throws -> JSONValue {
         let plugin = try registry.plugin(id)
-        return standing(plugin, plugin.details)
+        return shown(plugin, plugin.details)
+    }
+
+    /// A plugin's JSON, with how its process stands.
+    private func shown(_ plugin: PluginSnapshot.Plugin, _ json: JSONValue) -> JSONValue {
+        standing(plugin, runners.json(of: plugin, json))
     }
 
     /// What the plugin in `directory` is, and the digest to add it by.
@@ -143,10 +100,18 @@ final class PluginManager: Service {
         return .object(details)
     }
 
-    func add(_ addition: PluginRegistry.Addition) throws -> JSONValue {
+    /// Adds a plugin. One whose server does not tell its tools is not kept.
+    func add(_ addition: PluginRegistry.Addition) async throws -> JSONValue {
         let added = try registry.add(addition)
         scan()
-        return added.details
+        do {
+            if case .ready(let plugin) = added.state { try await runners.learn(plugin) }
+        } catch {
+            try remove(added.id)
+            throw error
+        }
+        scan()
+        return shown(added, added.details)
     }
 
     func compare(_ id: String, with directory: String) throws -> JSONValue {
@@ -161,6 +126,7 @@ final class PluginManager: Service {
 
     func setEnabled(_ isEnabled: Bool, _ id: String, isConfirmed: Bool) throws {
         try registry.setEnabled(isEnabled, id: id, isConfirmed: isConfirmed)
+        if isEnabled { runners.forgive(id) }
         scan()
     }
 

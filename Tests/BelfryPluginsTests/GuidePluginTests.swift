@@ -120,7 +120,7 @@ struct GuidePluginTests {
                 feature[String(key)] = try JSONValue(parsing: example)
             }
         }
-        #expect(feature.count == 11)
+        #expect(feature.count == 12)
         let manifest: JSONValue = [
             "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "feature",
             "runner": ["protocol": "exec/1", "command": "true"], "features": [.object(feature)],

@@ -20,6 +20,14 @@ enum ExecEnvironment {
         }
     }
 
+    /// The environment of a process that serves many tasks.
+    static func ofProcess(of plugin: InstalledPlugin, from environment: [String: String]) -> [String: String]
+    {
+        var variables = filtered(environment, asked: plugin.manifest.runner.passedVariables)
+        variables["PYTHONUNBUFFERED"] = "1"
+        return variables.merging(plugin.environment) { _, own in own }
+    }
+
     /// The kernel takes at most 128 KiB in one variable; stdin has everything.
     private static let largest = 65536
 

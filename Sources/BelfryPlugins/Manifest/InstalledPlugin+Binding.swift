@@ -45,6 +45,9 @@ extension InstalledPlugin {
             executable: try Self.executable(command, directory: directory, searchPath: searchPath),
             arguments: manifest.runner.arguments.map { PluginTemplate.expanded($0, directory: directory) },
             environment: environment,
+            workingDirectory: manifest.runner.workingDirectory.map {
+                PluginTemplate.expanded($0, directory: directory)
+            },
             isLinked: isLinked,
             source: source
         )

@@ -26,6 +26,8 @@ public struct InstalledPlugin: Sendable, Hashable {
     /// A word that is another one whenever the plugin's files are others: what serves another revision is to
     /// drain. Empty when nobody looked.
     public var revision = ""
+    /// Where a process that stays runs: an absolute path.
+    public var workingDirectory: String
     /// Whether the plugin lies at its author's and is used in place.
     public var isLinked: Bool
     public var source: Source
@@ -36,6 +38,7 @@ public struct InstalledPlugin: Sendable, Hashable {
         executable: String,
         arguments: [String] = [],
         environment: [String: String] = [:],
+        workingDirectory: String? = nil,
         isLinked: Bool = false,
         source: Source = .user
     ) {
@@ -44,6 +47,7 @@ public struct InstalledPlugin: Sendable, Hashable {
         self.executable = executable
         self.arguments = arguments
         self.environment = environment
+        self.workingDirectory = workingDirectory ?? directory
         self.isLinked = isLinked
         self.source = source
     }

@@ -31,6 +31,7 @@ extension PluginManifest {
         }
         var entry = FeatureEntry(id: id ?? "", title: members.string("title"))
         entry.summary = members.string("summary") ?? ""
+        entry.tool = members.string("tool")
         entry.onInterrupt = members.choice("on_interrupt", InterruptPolicy.self) ?? entry.onInterrupt
         entry.concurrency = members.int("concurrency", in: 1...1000)
         entry.needs = readNeeds(members)

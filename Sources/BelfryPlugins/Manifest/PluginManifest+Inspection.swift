@@ -45,7 +45,7 @@ extension PluginManifest {
         let name = fields.string("name")
         let rest = (
             summary: fields.string("summary") ?? "", requires: readRequirements(fields),
-            limits: readLimits(fields),
+            limits: readLimits(fields, runner?.wire),
             restart: readRestart(fields), venv: readSetup(fields),
             observation: readObservation(fields, kind), settings: readSettings(fields),
             secrets: readNames(fields, "secrets", "a secret's")
@@ -110,17 +110,37 @@ extension PluginManifest {
         let arguments = fields.strings("args")
         let environment = readEnvironment(fields)
         let passed = readNames(fields, "pass_env", "a variable's")
+        let directory = readWorkingDirectory(fields)
+        let idleStop = fields.seconds("idle_stop_s", in: 0...604_800)
+        let stopsWhenCancelled = fields.bool("stops_when_cancelled")
         fields.checkTemplate("command", command ?? "")
         for (offset, argument) in arguments.enumerated() { fields.checkTemplate("args/\(offset)", argument) }
         fields.noteUnknown()
         guard let wire, let command else { return nil }
-        return Runner(
+        var runner = Runner(
             wire: wire,
             command: command,
             arguments: arguments,
             environment: environment,
             passedVariables: passed
         )
+        runner.workingDirectory = directory
+        if let idleStop { runner.idleStop = idleStop == .zero ? nil : idleStop }
+        runner.stopsWhenCancelled = stopsWhenCancelled ?? false
+        return runner
+    }
+
+    private static func readWorkingDirectory(_ fields: ManifestFields) -> String? {
+        guard let path = fields.string("cwd") else { return nil }
+        fields.checkTemplate("cwd", path)
+        if !path.hasPrefix("/"), !path.hasPrefix(PluginTemplate.directory) {
+            fields.mistake(
+                "cwd",
+                "must be an absolute path",
+                fix: "Start it with '/' or with ${plugin_dir}."
+            )
+        }
+        return path
     }
 
     /// Names that become variables of the process.
@@ -229,8 +249,9 @@ extension PluginManifest {
         return requires
     }
 
-    private static func readLimits(_ fields: ManifestFields) -> Limits {
+    private static func readLimits(_ fields: ManifestFields, _ wire: Runner.Wire?) -> Limits {
         var limits = Limits()
+        if wire == .mcp { limits.maxLineBytes = 16 << 20 }
         limits.cancelGrace = fields.seconds("cancel_grace_s", in: 0...3600) ?? limits.cancelGrace
         guard let members = fields.object("limits") else { return limits }
         limits.concurrency = members.int("concurrency", in: 1...1000)

@@ -36,6 +36,14 @@ public struct PluginManifest: Sendable, Hashable {
         /// Variables that the plugin asks for by name: secrets and settings that only it is handed.
         /// Defaults to none.
         public var passedVariables: [String]
+        /// Where a program that stays runs; as written, may start with `${plugin_dir}`. Defaults to the plugin's
+        /// directory.
+        public var workingDirectory: String?
+        /// How long a server that nobody wants stays; nil for ever. Defaults to 5 minutes.
+        public var idleStop: Duration? = .seconds(300)
+        /// Whether a tool that is cancelled is known to stop, so that its server need not be ended. Defaults to
+        /// false.
+        public var stopsWhenCancelled = false
 
         public init(
             wire: Wire,
@@ -55,6 +63,8 @@ public struct PluginManifest: Sendable, Hashable {
     /// One feature that the plugin serves.
     public struct FeatureEntry: Sendable, Hashable {
         public var id: String
+        /// What an MCP server calls it. Defaults to the id, without the plugin's before a `/`.
+        public var tool: String?
         /// For people. Defaults to the id.
         public var title: String
         public var summary = ""
@@ -101,7 +111,7 @@ public struct PluginManifest: Sendable, Hashable {
         public var memoryMB: Int?
         /// Address space of one process in MiB. Breaks CUDA, Java and wasm. Defaults to no limit.
         public var addressSpaceMB: Int?
-        /// The longest line that is read from the program, in bytes. Defaults to 1 MiB.
+        /// The longest line that is read from the program, in bytes. Defaults to 1 MiB, for `mcp` to 16 MiB.
         public var maxLineBytes = 1 << 20
         /// From being asked to stop to being killed. Defaults to 5 seconds.
         public var cancelGrace = Duration.seconds(5)

@@ -41,8 +41,8 @@ final class PluginChannel: Sendable {
     /// Sends a line, and waits until it is in the pipe.
     ///
     /// - Parameter line: without a newline.
-    /// - Throws: ``Closed``; `CancellationError` when cancelled. A line that was begun is written to its end,
-    ///   whatever becomes of its sender.
+    /// - Throws: ``Closed``; `CancellationError` when cancelled and the line does not go out. A line that was begun
+    ///   is written to its end; a sender that is cancelled then does not wait for that.
     func send(_ line: [UInt8]) async throws {
         let id = state.withLock { state in
             state.nextID += 1
@@ -140,15 +140,16 @@ final class PluginChannel: Sendable {
     }
 
     private func drop(_ id: Int) {
-        let sender: CheckedContinuation<Void, any Error>? = state.withLock { state in
+        let (begun, dropped): (CheckedContinuation<Void, any Error>?, Item?) = state.withLock { state in
             guard let index = state.queue.firstIndex(where: { $0.id == id }) else {
                 state.cancelled.insert(id)
-                return nil
+                return (nil, nil)
             }
             // Of the first line a part may be in the pipe; without its rest, the next one would be garbage.
-            return index == 0 ? state.queue[0].sender.take() : state.queue.remove(at: index).sender
+            return index == 0 ? (state.queue[0].sender.take(), nil) : (nil, state.queue.remove(at: index))
         }
-        sender?.resume(throwing: CancellationError())
+        begun?.resume()
+        dropped?.sender?.resume(throwing: CancellationError())
     }
 
     private typealias Place = any (WritableKeyPath<State, CheckedContinuation<Void, Never>?> & Sendable)

@@ -32,17 +32,19 @@ struct PluginProcess: Sendable {
     ///   - onLine: gets each line of stdout in order, without its newline. Nothing more is read until it returns:
     ///     so a program that talks faster than it is heard has to wait.
     ///   - onError: gets stderr as it comes; the program never waits for it.
+    ///   - onDiscard: told of each line that was too long.
     /// - Throws: `CancellationError` when cancelled, after TERM, grace and KILL of the tree; ``TaskFailure``
     ///   `cannot_start` when there is no belfry-launch.
     func run(
         _ channel: PluginChannel,
         onLine: @escaping @Sendable (String) async -> Void,
-        onError: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+        onError: @escaping @Sendable ([UInt8]) -> Void = { _ in },
+        onDiscard: @escaping @Sendable () -> Void = {}
     ) async throws -> End {
         defer { channel.end() }
         let kept = Kept()
         let status = try await launch.run(sleep: sleep) { execution in
-            try await attend(execution, channel, kept, onLine, onError)
+            try await attend(execution, channel, kept, (onLine, onError, onDiscard))
         }
         return End(
             status: status,
@@ -57,12 +59,16 @@ struct PluginProcess: Sendable {
         let discarded = Atomic<Int>(0)
     }
 
+    private typealias Hearers = (
+        onLine: @Sendable (String) async -> Void, onError: @Sendable ([UInt8]) -> Void,
+        onDiscard: @Sendable () -> Void
+    )
+
     private func attend(
         _ execution: Launch.Running,
         _ channel: PluginChannel,
         _ kept: Kept,
-        _ onLine: @escaping @Sendable (String) async -> Void,
-        _ onError: @escaping @Sendable ([UInt8]) -> Void
+        _ hear: Hearers
     ) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -76,13 +82,13 @@ struct PluginProcess: Sendable {
             group.addTask {
                 for try await part in execution.standardError {
                     let bytes = part.withUnsafeBytes { Array($0) }
-                    onError(bytes)
+                    hear.onError(bytes)
                     kept.errors.withLock { $0.append(bytes) }
                 }
                 return true
             }
             group.addTask {
-                try await read(execution.standardOutput, kept, onLine)
+                try await read(execution.standardOutput, kept, hear)
                 return true
             }
             // The launcher has the whole tree gone before it ends, so both streams do end.
@@ -118,21 +124,20 @@ struct PluginProcess: Sendable {
         try? execution.send(signal: .terminate)
     }
 
-    private func read(
-        _ output: SubprocessOutputSequence,
-        _ kept: Kept,
-        _ onLine: @Sendable (String) async -> Void
-    ) async throws {
+    private func read(_ output: SubprocessOutputSequence, _ kept: Kept, _ hear: Hearers) async throws {
         var splitter = LineSplitter(limit: maxLineBytes)
+        func tell(_ lines: [String]) async {
+            let before = kept.discarded.exchange(splitter.discarded, ordering: .relaxed)
+            for _ in before..<splitter.discarded { hear.onDiscard() }
+            for line in lines { await hear.onLine(line) }
+        }
         for try await part in output {
             var lines: [String] = []
             splitter.feed(part.withUnsafeBytes { Array($0) }) { lines.append($0) }
-            kept.discarded.store(splitter.discarded, ordering: .relaxed)
-            for line in lines { await onLine(line) }
+            await tell(lines)
         }
-        var last: String?
-        splitter.finish { last = $0 }
-        kept.discarded.store(splitter.discarded, ordering: .relaxed)
-        if let last { await onLine(last) }
+        var last: [String] = []
+        splitter.finish { last.append($0) }
+        await tell(last)
     }
 }

@@ -178,12 +178,6 @@ struct PluginScan {
                 fix: "Update Belfry, or add a version of the plugin that fits."
             )
         }
-        if manifest.runner.wire == .mcp {
-            return Problem(
-                "the protocol '\(manifest.runner.wire.rawValue)' is not supported by this version",
-                fix: "Use a plugin that speaks exec/1, or update Belfry."
-            )
-        }
         let machine = Machine.architecture
         if !manifest.requires.architectures.isEmpty, !manifest.requires.architectures.contains(machine) {
             return Problem(
