@@ -100,7 +100,7 @@ struct ObserverManifestTests {
             return
         }
         #expect(
-            plugin.environment == [
+            plugin.environment.filter { $0.key.hasPrefix("BELFRY_") } == [
                 "BELFRY_SETTINGS": "{\"url\":\"here\",\"tries\":3}", "BELFRY_SETTING_URL": "here",
                 "BELFRY_SETTING_TRIES": "3",
             ]

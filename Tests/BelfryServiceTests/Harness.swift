@@ -209,9 +209,10 @@ final class RecordingSink: Sink {
     let cursorKeeper: CursorKeeper
     let start: SinkStart
     private let onDeliver: @Sendable (SinkBatch) async throws -> Void
-    private let state = Mutex<(batches: [SinkBatch], waiters: [(Int64, CheckedContinuation<Void, Never>)])>(
-        ([], [])
+    private typealias Waiter = (
+        isDone: @Sendable ([SinkBatch]) -> Bool, resume: CheckedContinuation<Void, Never>
     )
+    private let state = Mutex<(batches: [SinkBatch], waiters: [Waiter])>(([], []))
 
     init(
         _ name: String,
@@ -231,11 +232,11 @@ final class RecordingSink: Sink {
         try await onDeliver(batch)
         let due = state.withLock { state in
             state.batches.append(batch)
-            let newest = state.batches.last { !$0.events.isEmpty }?.events.last?.position ?? 0
-            defer { state.waiters.removeAll { $0.0 <= newest } }
-            return state.waiters.filter { $0.0 <= newest }
+            let due = state.waiters.filter { $0.isDone(state.batches) }
+            state.waiters.removeAll { $0.isDone(state.batches) }
+            return due
         }
-        for waiter in due { waiter.1.resume() }
+        for waiter in due { waiter.resume.resume() }
     }
 
     var batches: [SinkBatch] { state.withLock { $0.batches } }
@@ -243,12 +244,17 @@ final class RecordingSink: Sink {
 
     /// Waits until the event at `position` or a later one is delivered.
     func wait(for position: Int64) async {
+        await wait { batches in
+            batches.contains { $0.events.contains { $0.position >= position } }
+        }
+    }
+
+    /// Waits until what was delivered is as wanted.
+    func wait(until isDone: @escaping @Sendable ([SinkBatch]) -> Bool) async {
         await withCheckedContinuation { continuation in
             let isThere = state.withLock { state in
-                if state.batches.contains(where: { $0.events.contains { $0.position >= position } }) {
-                    return true
-                }
-                state.waiters.append((position, continuation))
+                if isDone(state.batches) { return true }
+                state.waiters.append((isDone, continuation))
                 return false
             }
             if isThere { continuation.resume() }

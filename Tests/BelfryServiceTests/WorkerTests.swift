@@ -303,16 +303,21 @@ struct WorkerTests {
 
     @Test("progress is coalesced: however often it is reported, few updates come, the last one among them")
     func progress() async throws {
-        let gate = Gate()
+        let (start, gate) = (Gate(), Gate())
         let sink = RecordingSink("watcher", wantsProgress: true)
         let feature = ClosureFeature("painter") { _, context in
+            try await start.wait()
             for step in 0...10_000 { context.progress(Double(step) / 100, "step \(step)") }
             try await gate.wait()
             return TaskResult()
         }
         try await Harness.run(features: [feature], sinks: [sink]) { hub in
             let task = try await hub.add("painter")
+            let started = try await hub.event(.started, of: task.id)
             let reader = hub.bus.reader(after: hub.bus.newest, wantsProgress: true)
+            // Only who listens by then hears of all.
+            await sink.wait(for: started.position)
+            start.open()
             var updates: [ProgressUpdate] = []
             while updates.last?.message != "step 10000", let batch = try await reader.next() {
                 updates += batch.progress
@@ -320,7 +325,7 @@ struct WorkerTests {
             #expect(updates.count < 100)
             #expect(updates.last?.percent == 100)
             // Progress that nobody has read goes with the end of the attempt.
-            while !sink.batches.contains(where: { !$0.progress.isEmpty }) { await Task.yield() }
+            await sink.wait { $0.contains { !$0.progress.isEmpty } }
             gate.open()
             let events = try await hub.events { $0.kind == .completed && $0.taskID == task.id }
             // Progress is no event: the log has only what happened.
