@@ -38,7 +38,9 @@ struct MCPOptions: ParsableArguments {
             let names = (tools ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } }
             return [try reader.entry(commandLine: mcp, id: id, tools: names, variables: env)]
         }
-        guard let file = mcpServers ?? argument.flatMap({ Self.isServersFile($0) ? $0 : nil }) else { return nil }
+        guard let file = mcpServers ?? argument.flatMap({ Self.isServersFile($0) ? $0 : nil }) else {
+            return nil
+        }
         let (servers, skipped) = try reader.entries(file: file)
         for name in skipped { Output.note("skipped \(name): it is reached at an address, not started here") }
         return servers

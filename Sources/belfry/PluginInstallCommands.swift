@@ -37,7 +37,9 @@ struct PluginAddCommand: ParsableCommand {
             return try MCPAdding(session: session, needsNoAnswer: yes).add(servers)
         }
         guard let source else {
-            throw ValidationError("Name a directory, an archive or a repository, or give --mcp or --mcp-servers.")
+            throw ValidationError(
+                "Name a directory, an archive or a repository, or give --mcp or --mcp-servers."
+            )
         }
         let files = try installer.bring(source)
         defer { files.tidyUp() }

@@ -66,7 +66,9 @@ final class PluginManager: Sendable {
 
     private func tell(_ snapshot: PluginSnapshot) {
         let reasons = snapshot.plugins.compactMap { plugin in
-            plugin.state.problem.flatMap { $0.isChoice ? nil : $0 }.map { ("\(plugin.id) \(plugin.directory)", plugin.id, $0.reason) }
+            plugin.state.problem.flatMap { $0.isChoice ? nil : $0 }.map {
+                ("\(plugin.id) \(plugin.directory)", plugin.id, $0.reason)
+            }
         }
         let known = told.withLock { told in
             defer { told = Dictionary(reasons.map { ($0.0, $0.2) }, uniquingKeysWith: { first, _ in first }) }
