@@ -4,6 +4,7 @@
 import BelfryAPI
 import BelfryCore
 import Glibc
+import Synchronization
 
 struct OfflineHub {
     let session: Session
@@ -52,6 +53,26 @@ struct OfflineHub {
 
     /// Runs a program to its end; the input is small enough for a pipe, or read before it answers.
     private func run(_ arguments: [String], input: [UInt8]) throws -> [UInt8] {
+        // One at a time: between `pipe` and `fcntl` another program would be handed our ends, and keep them open.
+        let program = try Self.starting.withLock { _ in try Self.start(arguments) }
+        defer { close(program.output) }
+        var rest = input[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { write(program.input, $0.baseAddress, $0.count) }
+            guard written > 0 else { break }
+            rest = rest.dropFirst(written)
+        }
+        close(program.input)
+        let output = FileBytes.readToEnd(program.output)
+        var status: Int32 = 0
+        while waitpid(program.pid, &status, 0) < 0, errno == EINTR {}
+        return output
+    }
+
+    private static let starting = Mutex(())
+
+    /// - Returns: the process, and our ends of its stdin and stdout.
+    private static func start(_ arguments: [String]) throws -> (pid: pid_t, input: Int32, output: Int32) {
         var toChild: [Int32] = [0, 0]
         var fromChild: [Int32] = [0, 0]
         guard pipe(&toChild) == 0, pipe(&fromChild) == 0 else {
@@ -69,22 +90,12 @@ struct OfflineHub {
         let code = posix_spawn(&pid, arguments[0], &actions, nil, pointers, environ)
         close(toChild[0])
         close(fromChild[1])
-        defer { close(fromChild[0]) }
         guard code == 0 else {
             close(toChild[1])
+            close(fromChild[0])
             throw BelfryError(.noHub, "Cannot start \(arguments[0]): \(String(cString: strerror(code))).")
         }
-        var rest = input[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { write(toChild[1], $0.baseAddress, $0.count) }
-            guard written > 0 else { break }
-            rest = rest.dropFirst(written)
-        }
-        close(toChild[1])
-        let output = FileBytes.readToEnd(fromChild[0])
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        return output
+        return (pid, toChild[1], fromChild[0])
     }
 }
 
