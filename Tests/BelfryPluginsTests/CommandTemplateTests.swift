@@ -59,7 +59,7 @@ struct CommandTemplateTests {
         "is refused with what is wrong",
         arguments: [
             ("", "There is no command"), ("{tool} a", "program itself"), ("to{o}l", "program itself"),
-            ("x 'a", "quote does not end"), ("x {a", "'{' does not end"), ("x {}", "is no parameter"),
+            ("x 'a", "quote without its end"), ("x {a", "'{' does not end"), ("x {}", "is no parameter"),
             ("x {A}", "is no parameter"), ("x {a:colour}", "is no kind"),
             ("x {n:integer=ten}", "is no integer"),
             ("x {n} {n:integer}", "not the same"), ("x {output.png} {output.jpg}", "second output"),

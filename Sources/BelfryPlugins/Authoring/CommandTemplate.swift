@@ -31,7 +31,7 @@ public struct CommandTemplate: Sendable {
     /// - Throws: ``BelfryError`` `invalid_request` that quotes what is wrong.
     public init(_ source: String) throws {
         self.source = source
-        for word in try Self.split(source) { words.append(try parts(of: word)) }
+        for word in try ShellWords.split(source) { words.append(try parts(of: word)) }
         guard let program = words.first else { throw Self.error("There is no command in '\(source)'.") }
         guard program.count == 1, case .text = program[0] else {
             throw Self.error("The program itself cannot be a parameter: '\(source)'.")
@@ -49,35 +49,6 @@ public struct CommandTemplate: Sendable {
             message,
             fix: "Write it like: 'convert {image} -resize {percent:integer=50}% {output.png}'"
         )
-    }
-
-    // MARK: Words
-
-    private static func split(_ text: String) throws -> [String] {
-        var words: [String] = []
-        var word: String?
-        var quote: Character?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if let open = quote {
-                if character == open { quote = nil } else { word = (word ?? "") + String(character) }
-            } else if character == "\\" {
-                isEscaped = true
-            } else if character == "'" || character == "\"" {
-                quote = character
-                word = word ?? ""
-            } else if character.isWhitespace {
-                if let ended = word { words.append(ended) }
-                word = nil
-            } else {
-                word = (word ?? "") + String(character)
-            }
-        }
-        guard quote == nil, !isEscaped else { throw error("A quote does not end in '\(text)'.") }
-        return words + (word.map { [$0] } ?? [])
     }
 
     // MARK: Holes
