@@ -9,7 +9,7 @@ extension MCPServer {
     ///
     /// - Parameter onDone: told once, when the call occupies the server no longer. That is after this returns when
     ///   the attempt was cancelled and the tool goes on.
-    /// - Throws: ``TaskFailure`` as Docs/PluginProtocol.md lists them; `CancellationError` at once when cancelled.
+    /// - Throws: ``TaskFailure`` as Docs/PluginProtocol.md lists them, ``TaskSnooze``; `CancellationError` at once when cancelled.
     func call(
         _ tool: String,
         _ params: JSONValue,
@@ -27,7 +27,7 @@ extension MCPServer {
         do {
             let answer = try await connection.request(
                 MCP.Method.callTool,
-                onProgress: { context.progress($0, $1) },
+                onProgress: { MCPProgress(params: $0).tell(context) },
                 onCancel: { [self] in abandon($0) },
                 params: { [meta] id in
                     number.withLock { $0 = id }
@@ -37,7 +37,11 @@ extension MCPServer {
                     return ["name": .string(tool), "arguments": params, "_meta": .object(meta)]
                 }
             )
-            return try MCPResult(result: answer, outputDirectory: context.outputDirectory).taskResult()
+            return try MCPResult(
+                result: answer,
+                outputDirectory: context.outputDirectory,
+                onRemark: { context.logLine($0) }
+            ).taskResult()
         } catch let error as RPCError {
             throw Self.failure(error, doing: "the tool \(tool)")
         }
