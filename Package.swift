@@ -317,7 +317,8 @@ let package = Package(
             dependencies: [
                 "BelfryAPI", "BelfryCore", "BelfryTesting", "DesktopTesting", "PythonTesting", "belfry",
                 "belfry-launch", "belfry-text-to-image",
-                "belfryd", "example-embedding", "example-word-count", grdb, subprocess, system,
+                "belfryd", "example-embedding", "example-word-count", "plugin-kit-probe", grdb, subprocess,
+                system,
             ],
             exclude: ["Agents"],
             swiftSettings: swift

@@ -32,6 +32,7 @@ struct PluginNewCommand: ParsableCommand {
         abstract: "Makes a plugin to begin with: in a language, or of a command.",
         discussion: """
             belfry plugin new greeter --lang python
+            belfry plugin new counter --lang swift --belfry ~/src/belfry
             belfry plugin new thumb --from-command 'convert {image} -resize {percent:integer=50}% {output.png}'
 
             In a command {name} is a parameter, {name=value} one with a default, and {name:file}, {name:integer},
@@ -41,11 +42,15 @@ struct PluginNewCommand: ParsableCommand {
     )
 
     @Argument(help: "The plugin's id, and its feature's.") var plugin: String
-    @Option(name: .customLong("lang"), help: "sh or python; sh by itself.") var language: String?
+    @Option(name: .customLong("lang"), help: "sh, python or swift; sh by itself.") var language: String?
+    @Option(help: "A checkout of Belfry, which a plugin in Swift is built with.") var belfry: String?
     @Option(help: "The command that the feature runs.") var fromCommand: String?
     @Option(help: "Where to put it; ./ID by itself.") var dir: String?
 
     func validate() throws {
+        guard belfry == nil || language == "swift" else {
+            throw ValidationError("--belfry goes with --lang swift.")
+        }
         guard language != nil, fromCommand != nil else { return }
         throw ValidationError(
             "--lang and --from-command exclude each other: a command becomes a script of sh."
@@ -55,6 +60,7 @@ struct PluginNewCommand: ParsableCommand {
     func run() throws {
         var order: JSONObject = ["do": "new", "id": .string(plugin), "directory": .string(dir ?? plugin)]
         order.set("language", language.map { .string($0) })
+        order.set("belfry", belfry.map { .string($0) })
         order.set("command", fromCommand.map { .string($0) })
         try PluginTool.become(order)
     }

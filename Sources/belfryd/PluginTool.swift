@@ -45,13 +45,18 @@ struct PluginTool: AsyncParsableCommand {
             if let command = order["command"]?.string {
                 try PluginScaffold(id: id, command: CommandTemplate(command))
             } else {
-                try PluginScaffold(id: id, language: try language(order["language"]?.string ?? "sh"))
+                try PluginScaffold(
+                    id: id,
+                    language: try language(order["language"]?.string ?? "sh"),
+                    belfry: order["belfry"]?.string
+                )
             }
         try scaffold.write(to: directory)
+        let build = scaffold.build.map { "  (cd \(directory) && \($0))\n" } ?? ""
         print(
             """
             made \(directory)
-              belfry plugin test \(directory)         try it
+            \(build)  belfry plugin test \(directory)         try it
               belfry plugin add --link \(directory)   use it from there
             """
         )

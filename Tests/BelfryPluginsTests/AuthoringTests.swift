@@ -76,7 +76,10 @@ struct PluginScaffoldTests {
 
     init() throws { workshop = try Workshop() }
 
-    @Test("is sound, and passes every test, in each language", arguments: PluginScaffold.Language.allCases)
+    @Test(
+        "is sound, and passes every test, in each language that needs no build",
+        arguments: [PluginScaffold.Language.sh, .python]
+    )
     func passes(_ language: PluginScaffold.Language) async throws {
         try PluginScaffold(id: "greeter", language: language).write(to: workshop.root + "/greeter")
         let plugin = try workshop.plugin("greeter")
@@ -105,6 +108,28 @@ struct PluginScaffoldTests {
         let result = try await trial.run(try trial.params(from: [file, ("other", "joined/README.md")]))
         let path = try #require(result.artifacts.first.flatMap { FileURI.path($0.uri) })
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("one\n# joined\n"))
+    }
+
+    @Test("in Swift is the program that is built with Belfry as an example of the guide")
+    func swift() throws {
+        let parts = #filePath.split(separator: "/").dropLast(3)
+        let checkout = "/" + parts.joined(separator: "/")
+        let scaffold = try PluginScaffold(id: "word-count", language: .swift, belfry: checkout)
+        let example = checkout + "/Docs/Examples/SwiftPlugin/Main.swift"
+        let files = Dictionary(uniqueKeysWithValues: scaffold.files.map { ($0.path, $0.text) })
+        #expect(try files["Sources/Main.swift"] == String(contentsOfFile: example, encoding: .utf8))
+        #expect(files["Package.swift"]?.contains(#".package(name: "belfry", path: "\#(checkout)")"#) == true)
+        let build = try #require(scaffold.build)
+        #expect(build.contains(".build/release/word-count --exec --manifest > plugin.json"))
+        #expect(files["README.md"]?.contains(build) == true)
+    }
+
+    @Test("in Swift needs a checkout of Belfry, and says so", arguments: [nil, "/nowhere", "/tmp"])
+    func noCheckout(_ belfry: String?) {
+        let error = #expect(throws: BelfryError.self) {
+            try PluginScaffold(id: "counter", language: .swift, belfry: belfry)
+        }
+        #expect(error?.code == .invalidRequest && error?.fix?.contains("--belfry DIR") == true)
     }
 
     @Test("is not written over what is there")

@@ -2,26 +2,27 @@
 
 import BelfryCore
 import FoundationEssentials
+import PythonTesting
 import Testing
 
 @Suite("The hub for agents", .timeLimit(.minutes(5)))
 struct AgentTests {
     /// Who drives: an SDK, and the era that it is to speak.
     struct Driver: Sendable, CustomTestStringConvertible {
-        var requirements: String
+        var packages: PythonTools.Packages
         var mode: String
         var revision: String
-        var testDescription: String { "\(requirements) \(mode)" }
+        var testDescription: String { "\(packages.rawValue) \(mode)" }
 
         static let all = [
-            Driver(requirements: "Agents/mcp-1.txt", mode: "handshake", revision: "2025-11-25"),
-            Driver(requirements: "Agents/mcp-2.txt", mode: "handshake", revision: "2025-11-25"),
-            Driver(requirements: "Agents/mcp-2.txt", mode: "modern", revision: "2026-07-28"),
+            Driver(packages: .mcp1, mode: "handshake", revision: "2025-11-25"),
+            Driver(packages: .mcp2, mode: "handshake", revision: "2025-11-25"),
+            Driver(packages: .mcp2, mode: "modern", revision: "2026-07-28"),
         ]
 
         /// What came of each call, after the revision and the tools.
         func drive(_ command: [String], _ calls: JSONValue, _ sandbox: Sandbox) async throws -> [JSONValue] {
-            let python = try await PythonVenv.python(requirements, sandbox)
+            let python = try await PythonTools.python(packages)
             let script = Sandbox.checkout + "/Tests/EndToEndTests/Agents/client.py"
             let ran = try await sandbox.run(python, [script, mode] + command, input: calls.text)
             #expect(ran.status == 0, "\(ran.errors)")

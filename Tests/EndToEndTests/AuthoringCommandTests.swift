@@ -76,6 +76,8 @@ struct AuthoringCommandTests {
             (["new", "greeter"], "already there"),
             (["new", "Greeter"], "cannot be a plugin's id"),
             (["new", "other", "--lang", "cobol"], "--lang is one of: sh, python"),
+            (["new", "other", "--lang", "swift"], "Name a checkout of Belfry: --belfry DIR"),
+            (["new", "other", "--belfry", "."], "--belfry goes with --lang swift"),
             (["new", "other", "--from-command", "x {a:colour}"], "'colour' is no kind"),
             (["new", "other", "--lang", "sh", "--from-command", "x"], "exclude each other"),
             (["validate", "nowhere"], "There is no directory nowhere"),

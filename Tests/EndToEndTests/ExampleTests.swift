@@ -33,28 +33,16 @@ struct ExampleTests {
         #expect(guide.contains(source[start...]))
     }
 
-    /// A plugin's directory made as the guide says: the program, and the manifest that it prints.
-    private func addWordCount(_ options: [String], to sandbox: Sandbox) async throws {
-        let directory = sandbox.root + "/word-count"
-        try FileManager.default.createDirectory(atPath: directory + "/bin", withIntermediateDirectories: true)
-        // By another process: a file that this one has open for writing cannot be run while it starts others.
-        let program = directory + "/bin/word-count"
-        try await sandbox.run("/bin/cp", [Sandbox.programs + "/example-word-count", program])
-        let manifest = try await sandbox.run(
-            program,
-            options + ["--manifest"],
-            directory: directory
-        )
-        #expect(manifest.json["runner"]?["command"] == "${plugin_dir}/bin/word-count")
-        try sandbox.write(manifest.output, to: "word-count/plugin.json")
-        let added = try await sandbox.belfry("plugin", "add", "--yes", directory)
-        #expect(added.status == 0, "\(added.errors)")
-    }
-
-    @Test("the plugin of one Swift type counts words through the hub, and is refused what its type is not")
-    func swiftPlugin() async throws {
+    @Test(
+        "the plugin of one Swift type counts words through the hub, and is refused what its type is not",
+        arguments: [["--exec"], []]
+    )
+    func swiftPlugin(_ options: [String]) async throws {
         let sandbox = try Sandbox()
-        try await addWordCount(["--exec"], to: sandbox)
+        try await sandbox.addSwiftPlugin("example-word-count", id: "word-count", options)
+        // Its own words about the feature are laid over those that are made of its type.
+        let valid = try await sandbox.belfry("plugin", "validate", "word-count")
+        #expect(valid.output == "ok: word-count 1.0.0, \(options.isEmpty ? "mcp" : "exec/1"): word-count\n")
         let task = try await sandbox.belfry(
             "run",
             "--json",

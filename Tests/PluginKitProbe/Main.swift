@@ -2,11 +2,12 @@
 
 import BelfryCore
 import BelfryPluginKit
+import FoundationEssentials
 
 @main enum Main: Plugin {
     static let id = "probe"
     static let version = "1.2.3"
-    static let features: [any Feature] = [Shout(), Count(), Prints(), Fails(), Waits(), Saves()]
+    static let features: [any Feature] = [Shout(), Count(), Prints(), Fails(), Waits(), Saves(), Resumes()]
 }
 
 struct Prints: Feature {
@@ -55,5 +56,21 @@ struct Saves: Feature {
         default: break
         }
         return TaskResult(value: context.checkpoint)
+    }
+}
+
+/// Gives up halfway at first, and then makes a file of what it saved.
+struct Resumes: Feature {
+    let descriptor = FeatureDescriptor(id: "resumes", title: "Goes on later")
+
+    func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
+        guard let saved = context.checkpoint?.string else {
+            context.saveCheckpoint("halfway")
+            throw TaskSnooze(for: .seconds(1), "In a moment.")
+        }
+        context.log(Array("goes on from \(saved)\n".utf8))
+        let path = context.outputDirectory + "/saved.txt"
+        try saved.write(toFile: path, atomically: true, encoding: .utf8)
+        return .file(path, value: ["saved": .string(saved)])
     }
 }

@@ -46,4 +46,10 @@ struct WordCount: TypedFeature {
     static let id = "word-count"
     static let version = "1.0.0"
     static let features: [any Feature] = [WordCount()]
+    // What `belfry plugin test` tries.
+    static let manifest: JSONObject = [
+        "features": [
+            ["id": "word-count", "examples": [["title": "Words", "params": ["text": "to be or not to be"]]]]
+        ]
+    ]
 }

@@ -27,7 +27,8 @@ public protocol Plugin {
     static var summary: String { get }
     static var features: [any Feature] { get }
     /// What else plugin.json is to say, such as `["requires": ["executables": ["ffmpeg"]]]`; laid over what
-    /// `--manifest` makes of the features. Defaults to nothing.
+    /// `--manifest` makes of the features; what it says of a feature goes to the one with its id, such as
+    /// `["features": [["id": "shout", "examples": […]]]]`. Defaults to nothing.
     static var manifest: JSONObject { get }
 }
 

@@ -12,7 +12,11 @@ struct PluginManifestText {
             "protocol": .string(wire.rawValue),
             "command": .string("${plugin_dir}/" + Self.place(of: program)),
         ]
-        if wire == .exec { runner["args"] = ["--exec"] }
+        switch wire {
+        case .exec: runner["args"] = ["--exec"]
+        // Swift's own cancellation reaches the feature, so that the process can be kept.
+        case .mcp: runner["stops_when_cancelled"] = true
+        }
         var object: JSONObject = [
             "manifest_version": 1, "id": .string(plugin.id), "version": .string(plugin.version),
             "name": .string(plugin.name),
@@ -65,9 +69,19 @@ struct PluginManifestText {
         return .object(object)
     }
 
+    /// Objects are laid over each other member by member, and lists whose items have ids item by item.
     private static func laying(_ top: JSONValue, over bottom: JSONValue) -> JSONValue {
+        if let list = laying(top.array ?? [], over: bottom.array ?? []) { return list }
         guard let members = top.object, var object = bottom.object else { return top }
         for (key, value) in members { object[key] = object[key].map { laying(value, over: $0) } ?? value }
         return .object(object)
+    }
+
+    private static func laying(_ changes: [JSONValue], over items: [JSONValue]) -> JSONValue? {
+        guard !changes.isEmpty, changes.allSatisfy({ $0["id"] != nil }) else { return nil }
+        let changed = items.map { item in
+            changes.first { $0["id"] == item["id"] }.map { laying($0, over: item) } ?? item
+        }
+        return .array(changed + changes.filter { change in !items.contains { $0["id"] == change["id"] } })
     }
 }

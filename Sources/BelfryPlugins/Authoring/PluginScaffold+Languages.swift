@@ -78,12 +78,14 @@ extension PluginScaffold {
         ]
     }
 
-    static func readme(_ id: String) -> File {
+    /// - Parameter first: a command that comes before the others. Defaults to none.
+    static func readme(_ id: String, first: String? = nil) -> File {
+        let first = first.map { $0 + "\n" } ?? ""
         let text = """
             # \(id)
 
             ```sh
-            belfry plugin test .          # tries its examples, and whether it can be cancelled
+            \(first)belfry plugin test .          # tries its examples, and whether it can be cancelled
             belfry plugin run . --trace   # one attempt, with everything that is said
             belfry plugin add --link .    # use it from here while you write it
             belfry feature show \(id)

@@ -5,7 +5,7 @@ import BelfryCore
 /// The files of a new plugin.
 public struct PluginScaffold: Sendable {
     public enum Language: String, Sendable, CaseIterable {
-        case sh, python
+        case sh, python, swift
     }
 
     struct File: Sendable {
@@ -17,20 +17,26 @@ public struct PluginScaffold: Sendable {
 
     let id: String
     let files: [File]
+    /// What has to be run in its directory before it is a plugin; nil when it is one.
+    public private(set) var build: String?
 
     init(id: String, files: [File]) {
         self.id = id
         self.files = files
     }
 
-    /// A feature in `language` that writes a greeting.
+    /// A feature in `language` that writes a greeting, or in Swift one that counts words.
     ///
-    /// - Throws: ``BelfryError`` `invalid_request` for what is no plugin's id.
-    public init(id: String, language: Language) throws {
+    /// - Parameter belfry: a checkout of Belfry, which Swift needs. Defaults to none.
+    /// - Throws: ``BelfryError`` `invalid_request` for what is no plugin's id, or no checkout.
+    public init(id: String, language: Language, belfry: String? = nil) throws {
         try Self.check(id)
         switch language {
         case .sh: self.init(id: id, files: Self.shell(id))
         case .python: self.init(id: id, files: Self.python(id))
+        case .swift:
+            self.init(id: id, files: try Self.swift(id, belfry: belfry))
+            build = Self.swiftBuild(id)
         }
     }
 

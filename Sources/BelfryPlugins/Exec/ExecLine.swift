@@ -48,7 +48,10 @@ enum ExecLine: Equatable {
                 )
             )
         case "checkpoint": return json["value"].map(saving)
-        case "snooze": return json["seconds"]?.double.flatMap { snooze($0, json["message"]?.string) }
+        case "snooze":
+            return json["seconds"]?.double.flatMap { bounded($0, json["message"]?.string) }.map(
+                ExecLine.snooze
+            )
         default: return nil
         }
     }
@@ -77,8 +80,8 @@ enum ExecLine: Equatable {
         case "snooze":
             let words = rest.split(separator: " ", maxSplits: 1)
             return words.first.flatMap(Double.init).flatMap {
-                snooze($0, words.count > 1 ? String(words[1]) : nil)
-            }
+                bounded($0, words.count > 1 ? String(words[1]) : nil)
+            }.map(ExecLine.snooze)
         default: return nil
         }
     }
@@ -89,9 +92,11 @@ enum ExecLine: Equatable {
     }
 
     /// From a second to seven days: shorter is as good as running on, longer as good as never.
-    private static func snooze(_ seconds: Double, _ message: String?) -> ExecLine? {
+    ///
+    /// - Returns: nil for what is no time.
+    static func bounded(_ seconds: Double, _ message: String?) -> TaskSnooze? {
         guard !seconds.isNaN else { return nil }
         let bounded = min(max(seconds, 1), 604_800)
-        return .snooze(TaskSnooze(for: .milliseconds(Int64((bounded * 1000).rounded())), message))
+        return TaskSnooze(for: .milliseconds(Int64((bounded * 1000).rounded())), message)
     }
 }

@@ -7,8 +7,8 @@ import Synchronization
 
 /// The client's side of JSON-RPC with one server.
 final class MCPConnection: Sendable {
-    /// What a request's progress is told to: percent, when it is known, and a few words.
-    typealias OnProgress = @Sendable (Double?, String?) -> Void
+    /// What the params of each notification of a request's progress are told to, one after the other.
+    typealias OnProgress = @Sendable (JSONValue) -> Void
 
     /// What the server says on its own account.
     enum Remark: Sendable {
@@ -19,17 +19,22 @@ final class MCPConnection: Sendable {
         case garbage(String)
     }
 
-    private struct Waiting {
-        let continuation: CheckedContinuation<JSONValue, any Error>
-        let onProgress: OnProgress?
-    }
+    private typealias Waiting = CheckedContinuation<JSONValue, any Error>
 
     /// Where a request stands that its caller has not left.
     private enum Open {
-        case asked
-        case waiting(Waiting)
+        case asked(OnProgress?)
+        case waiting(Waiting, OnProgress?)
         /// Settled before anybody waited, or when it was waited for.
         case settled(Result<JSONValue, any Error>)
+
+        /// Until it is settled, from when it was asked: the server may be faster than who waits.
+        var onProgress: OnProgress? {
+            switch self {
+            case .asked(let onProgress), .waiting(_, let onProgress): onProgress
+            case .settled: nil
+            }
+        }
     }
 
     private struct State {
@@ -71,7 +76,7 @@ final class MCPConnection: Sendable {
     ) async throws -> JSONValue {
         let id = state.withLock { state in
             state.nextID += 1
-            state.open[state.nextID] = .asked
+            state.open[state.nextID] = .asked(onProgress)
             return state.nextID
         }
         defer { state.withLock { $0.open[id] = nil } }
@@ -79,7 +84,7 @@ final class MCPConnection: Sendable {
         // Beside each other: an answer, or the end, may come before the whole request is in the pipe.
         let (outcome, wasSent) = await withTaskGroup(of: Part.self) { group in
             group.addTask { [self] in .sent((try? await channel.send(line)) != nil) }
-            group.addTask { [self] in .answer(await self.answer(to: id, onProgress)) }
+            group.addTask { [self] in .answer(await self.answer(to: id)) }
             var answer: Result<JSONValue, any Error> = .failure(CancellationError())
             var wasSent = false
             for await part in group {
@@ -101,13 +106,11 @@ final class MCPConnection: Sendable {
         case answer(Result<JSONValue, any Error>)
     }
 
-    private func answer(to id: Int64, _ onProgress: OnProgress?) async -> Result<JSONValue, any Error> {
+    private func answer(to id: Int64) async -> Result<JSONValue, any Error> {
         do {
             return .success(
                 try await withTaskCancellationHandler {
-                    try await withCheckedThrowingContinuation { continuation in
-                        wait(id, Waiting(continuation: continuation, onProgress: onProgress))
-                    }
+                    try await withCheckedThrowingContinuation { wait(id, $0) }
                 } onCancel: {
                     settle(id, .failure(CancellationError()))
                 }
@@ -158,10 +161,10 @@ final class MCPConnection: Sendable {
             case .waiting, .asked: state.open[id] = .settled(answer)
             case .settled, nil: return (nil, true)
             }
-            guard case .waiting(let waiting) = open else { return (nil, false) }
+            guard case .waiting(let waiting, _) = open else { return (nil, false) }
             return (waiting, false)
         }
-        waiting?.continuation.resume(with: answer)
+        waiting?.resume(with: answer)
         if isLate { onLate(id) }
     }
 
@@ -177,17 +180,8 @@ final class MCPConnection: Sendable {
     }
 
     private func progressed(_ params: JSONValue) {
-        guard let id = params[MCP.Meta.progressToken]?.int,
-            case .waiting(let waiting) = state.withLock({ $0.open[id] }), let onProgress = waiting.onProgress
-        else { return }
-        let done = params["progress"]?.double
-        var percent: Double?
-        if let done, let total = params["total"]?.double, total > 0 {
-            percent = min(max(done / total * 100, 0), 100)
-        }
-        // Without a total there is still a count to show.
-        let count = percent == nil ? params["progress"]?.text : nil
-        onProgress(percent, params["message"]?.string ?? count)
+        guard let id = params[MCP.Meta.progressToken]?.int else { return }
+        state.withLock { $0.open[id]?.onProgress }?(params)
     }
 
     /// A server may ask whether we are there; all else we said that we cannot do.
@@ -203,9 +197,9 @@ final class MCPConnection: Sendable {
         let answer: Result<JSONValue, any Error>? = state.withLock { state in
             if case .settled(let answer) = state.open[id] { return answer }
             if let end = state.end { return .failure(end) }
-            state.open[id] = .waiting(waiting)
+            state.open[id] = .waiting(waiting, state.open[id]?.onProgress)
             return nil
         }
-        if let answer { waiting.continuation.resume(with: answer) }
+        if let answer { waiting.resume(with: answer) }
     }
 }

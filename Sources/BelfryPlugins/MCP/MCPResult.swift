@@ -9,8 +9,10 @@ struct MCPResult {
     let result: JSONValue
     /// Where files of the attempt belong; empty when it makes none.
     let outputDirectory: String
+    /// Told of what is said wrongly, as a sentence. Defaults to nobody.
+    var onRemark: (String) -> Void = { _ in }
 
-    /// - Throws: ``TaskFailure`` `tool_error`, `unsupported` or `bad_artifact`.
+    /// - Throws: ``TaskFailure`` `tool_error`, `unsupported`, `bad_artifact` or the server's own; ``TaskSnooze``.
     func taskResult() throws -> TaskResult {
         if result["resultType"]?.string == "input_required" {
             throw TaskFailure(
@@ -21,9 +23,7 @@ struct MCPResult {
         }
         let content = result["content"]?.array ?? []
         let text = content.compactMap(Self.text).joined(separator: "\n")
-        if result["isError"]?.bool == true {
-            throw TaskFailure("tool_error", text.isEmpty ? "The tool failed without a reason." : text)
-        }
+        if result["isError"]?.bool == true { throw failure(text) }
         var artifacts: [TaskResult.Artifact] = []
         var links: [JSONValue] = []
         for block in content {

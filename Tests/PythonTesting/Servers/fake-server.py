@@ -5,6 +5,7 @@
 # {"METHOD": ACTION | [ACTION for the first, the second … the last one again]}
 # ACTION: {"result": …} | {"error": {…}} | "ignore" | {"exit": STATUS} | {"line": TEXT, then: ACTION}
 #         | {"big": BYTES} (a result of so many bytes) | {"notify": METHOD, "then": ACTION}
+#         | {"progress": [PARAMS], "then": ACTION} (of this request, whose number is the token)
 # Each line that it reads goes to the file in FAKE_LOG.
 
 import json
@@ -29,6 +30,8 @@ def act(action, id):
         sys.stdout.flush()
     if "notify" in action:
         say({"method": action["notify"]})
+    for params in action.get("progress", []):
+        say({"method": "notifications/progress", "params": {"progressToken": id, **params}})
     if "then" in action:
         return act(action["then"], id)
     if "exit" in action:
