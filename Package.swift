@@ -305,8 +305,8 @@ let package = Package(
         .executableTarget(
             name: "belfry-bench",
             dependencies: [
-                "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPlugins", "BelfrySQLite",
-                "BelfryService",
+                "BelfryCore", "BelfryDesktop", "BelfryFileSink", "BelfryPluginKit", "BelfryPlugins",
+                "BelfrySQLite", "BelfryService",
                 grdb, lifecycle, logging,
             ],
             path: "Tests/Benchmarks/Program",

@@ -12,6 +12,7 @@ struct PluginService: Service {
         let plugins = hub.parts.plugins
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         plugins.runners.setOnChange { changed.yield() }
+        plugins.registry.setOnPinsBroken { changed.yield() }
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { for await _ in changes { await hub.rescanPlugins() } }

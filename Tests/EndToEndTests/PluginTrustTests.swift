@@ -50,7 +50,11 @@ struct PluginTrustTests {
         #expect(doctor.output.contains("main.sh was changed"), "\(doctor.output)")
         #expect(doctor.output.contains("belfry plugin update mine"), "\(doctor.output)")
         #expect(try await sandbox.belfry("doctor").output.contains("main.sh was changed"))
-        // The hub looks again at the next change of plugins, or when it starts.
+        // The hub that runs looks before it starts the program, and takes no more tasks for it then.
+        let failed = try await sandbox.belfry("run", "mine")
+        #expect(failed.status != 0 && failed.output.isEmpty, "\(failed.output)")
+        #expect(failed.errors.contains("main.sh was changed"), "\(failed.errors)")
+        #expect(try await sandbox.belfry("show", "2", "--json").json["error"]?["code"] == "plugin_changed")
         try await sandbox.killHub()
         let refused = try await sandbox.belfry("run", "mine")
         #expect(refused.errors.contains("belfry plugin update mine"), "\(refused.errors)")

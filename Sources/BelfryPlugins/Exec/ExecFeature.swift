@@ -104,6 +104,7 @@ public struct ExecFeature: Feature {
             environment: environment,
             workingDirectory: context.outputDirectory
         )
+        host.pins = plugin.pins
         host.umask = 0o022
         host.addressSpaceMB = limits.addressSpaceMB
         host.memoryMB = limits.memoryMB

@@ -27,6 +27,8 @@ struct ExecHost: Sendable {
         /// Defaults to false.
         var livesByOutput = false
         var maxLineBytes = 1 << 20
+        /// What the plugin's files must be. Defaults to whatever they are.
+        var pins: PinnedFiles?
         /// What the program reads on stdin.
         var input: [UInt8] = []
     }
@@ -55,7 +57,7 @@ struct ExecHost: Sendable {
     ///   - onError: gets what comes on stderr.
     ///   - onOutput: gets stdout as it is, before it is cut into lines.
     /// - Throws: `CancellationError` when cancelled, after the program's whole tree is gone;
-    ///   ``TaskFailure`` `cannot_start`.
+    ///   ``TaskFailure`` `cannot_start`, `plugin_changed`.
     func run(
         onLine: @escaping @Sendable (String) -> Bool,
         onError: @escaping @Sendable ([UInt8]) -> Void,
@@ -132,7 +134,8 @@ struct ExecHost: Sendable {
             umask: configuration.umask,
             addressSpaceMB: configuration.addressSpaceMB,
             memoryMB: configuration.memoryMB,
-            cancelGrace: configuration.cancelGrace
+            cancelGrace: configuration.cancelGrace,
+            pins: configuration.pins
         )
     }
 

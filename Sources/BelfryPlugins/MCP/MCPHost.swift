@@ -126,7 +126,8 @@ final class MCPHost: Sendable {
             umask: 0o022,
             addressSpaceMB: manifest.limits.addressSpaceMB,
             memoryMB: manifest.limits.memoryMB,
-            cancelGrace: manifest.limits.cancelGrace
+            cancelGrace: manifest.limits.cancelGrace,
+            pins: plugin.pins
         )
         let process = PluginProcess(
             launch: launch,

@@ -26,6 +26,8 @@ public struct InstalledPlugin: Sendable, Hashable {
     /// A word that is another one whenever the plugin's files are others: what serves another revision is to
     /// drain. Empty when nobody looked.
     public var revision = ""
+    /// What its files are held against before each of its processes is started; nil when it has no pins.
+    var pins: PinnedFiles?
     /// Where a process that stays runs: an absolute path.
     public var workingDirectory: String
     /// Whether the plugin lies at its author's and is used in place.
@@ -51,4 +53,9 @@ public struct InstalledPlugin: Sendable, Hashable {
         self.isLinked = isLinked
         self.source = source
     }
+
+    /// Holds the files of a pinned plugin against its pins, as every start of one of its processes does.
+    ///
+    /// - Throws: ``TaskFailure`` `plugin_changed` when they are others.
+    public func checkPins() throws { try pins?.check() }
 }

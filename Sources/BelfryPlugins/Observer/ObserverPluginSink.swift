@@ -88,7 +88,8 @@ public final class ObserverPluginSink: Sink {
             umask: 0o077,
             addressSpaceMB: manifest.limits.addressSpaceMB,
             memoryMB: manifest.limits.memoryMB,
-            cancelGrace: manifest.limits.cancelGrace
+            cancelGrace: manifest.limits.cancelGrace,
+            pins: plugin.pins
         )
         process = PluginProcess(
             launch: launch,

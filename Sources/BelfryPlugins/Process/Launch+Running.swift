@@ -14,12 +14,14 @@ extension Launch {
     /// - Parameters:
     ///   - sleep: for the time in which belfry-launch must be done.
     ///   - attend: writes and reads the program's streams until they end; it is not cancelled.
-    /// - Throws: `CancellationError` when cancelled, after TERM, grace and KILL; ``TaskFailure`` `cannot_start`.
+    /// - Throws: `CancellationError` when cancelled, after TERM, grace and KILL; ``TaskFailure`` `cannot_start`, or
+    ///   `plugin_changed` when the files are not those that were pinned.
     func run(
         sleep: @escaping @Sendable (Duration) async throws -> Void,
         attend: @escaping @Sendable (Running) async throws -> Void
     ) async throws -> TerminationStatus {
         try Task.checkCancellation()
+        try pins?.check()
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         // Unstructured, but awaited at once: the one way to keep the streams from being cancelled.
         let run = Task {

@@ -22,6 +22,8 @@ struct Launch: Sendable {
     var memoryMB: Int?
     /// From TERM to KILL. Defaults to 5 seconds.
     var cancelGrace = Duration.seconds(5)
+    /// What the plugin's files must be. Defaults to whatever they are.
+    var pins: PinnedFiles?
 
     var launcherArguments: Arguments {
         var arguments = ["run", "--grace", "\(cancelGrace.seconds)", "--cwd", workingDirectory]

@@ -40,6 +40,8 @@ public final class PluginRegistry: Sendable {
     let cache: ScanCache
     /// Who uses which version's files.
     public let versions = PluginVersions()
+    private let clocks: Clocks
+    private let onPinsBroken = Mutex<@Sendable () -> Void>({})
     /// Changes of the user's directory come one after the other.
     let changing = Mutex(())
 
@@ -48,19 +50,27 @@ public final class PluginRegistry: Sendable {
     ///   - belfryVersion: what `requires.belfry` is held against.
     ///   - settings: what the configuration says, by the id of the plugin.
     ///   - secrets: what plugins can ask for by name.
+    ///   - clocks: say how long ago the files of a large plugin were looked at.
     public init(
         places: Places,
         reservedFeatureIDs: Set<String> = [],
         belfryVersion: String = BelfryVersion.current,
         settings: [String: JSONObject] = [:],
-        secrets: PluginSecrets = PluginSecrets()
+        secrets: PluginSecrets = PluginSecrets(),
+        clocks: Clocks = Clocks()
     ) {
         self.places = places
         self.reservedFeatureIDs = reservedFeatureIDs
         self.belfryVersion = PluginVersion(belfryVersion)
         self.settings = settings
         self.secrets = secrets
+        self.clocks = clocks
         cache = ScanCache(path: places.user + "/.hashes")
+    }
+
+    /// What to do when a plugin was not started because its files were changed: scan again.
+    public func setOnPinsBroken(_ onPinsBroken: @escaping @Sendable () -> Void) {
+        self.onPinsBroken.withLock { $0 = onPinsBroken }
     }
 
     /// Looks at every directory anew. Blocks on the file system.
@@ -79,7 +89,7 @@ public final class PluginRegistry: Sendable {
     func scanner(disabled: Set<String> = [], isTrusting: Bool = false) -> PluginScan {
         var lock: PluginLock?
         var problem: PluginSnapshot.Problem?
-        do { lock = try PluginLock.read(in: places.user) } catch {
+        do { lock = try cache.lock(in: places.user) } catch {
             let error = error as? BelfryError
             problem = PluginSnapshot.Problem(error?.message ?? "plugins.lock cannot be read", fix: error?.fix)
         }
@@ -94,7 +104,12 @@ public final class PluginRegistry: Sendable {
             secrets: secrets,
             lock: lock,
             lockProblem: problem,
-            cache: isTrusting ? nil : cache
+            cache: isTrusting ? nil : cache,
+            pins: { [cache, clocks, weak self] id, directory, files in
+                PinnedFiles(of: id, in: directory, files, cache: cache, clock: clocks.lease) {
+                    [weak self] in self?.onPinsBroken.withLock { $0 }()
+                }
+            }
         )
     }
 

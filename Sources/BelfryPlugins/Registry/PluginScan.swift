@@ -27,6 +27,8 @@ struct PluginScan {
     let lock: PluginLock?
     let lockProblem: Problem?
     let cache: ScanCache?
+    /// Makes what the files of a plugin in a directory are held against.
+    let pins: @Sendable (_ id: String, _ directory: String, _ files: [String: String]) -> PinnedFiles
 
     /// - Parameter roots: in the order of precedence.
     func snapshot(of roots: [(directory: String, source: InstalledPlugin.Source)]) -> PluginSnapshot {
@@ -100,7 +102,8 @@ struct PluginScan {
         if disabled.contains(plugin.id) { return .disabled }
         // Before its manifest is believed.
         let isPinned = plugin.source == .user && !plugin.isLinked && !user.isEmpty
-        if isPinned, let problem = distrust(plugin, pinned) { return .invalid(problem) }
+        let pins = pinned.map { self.pins(plugin.id, plugin.directory, $0.files) }
+        if isPinned, let problem = distrust(plugin, pins) { return .invalid(problem) }
         guard let manifest = inspection.manifest else {
             let first = inspection.mistakes.first
             let more = inspection.mistakes.count - 1
@@ -124,6 +127,7 @@ struct PluginScan {
             )
             // The path of a pinned version is its own; elsewhere files change in place.
             installed.revision = pinned == nil ? PluginContents.revision(of: plugin.directory) : "pinned"
+            installed.pins = pins
             return .ready(installed)
         } catch let error as BelfryError {
             let isChoice = error.code == .invalidConfiguration && settings[manifest.id] == nil
@@ -134,22 +138,15 @@ struct PluginScan {
     }
 
     /// Why the files of one of the user's plugins are not to be run; nil when they are what was pinned.
-    private func distrust(_ plugin: Plugin, _ pinned: PluginLock.Entry?) -> Problem? {
+    private func distrust(_ plugin: Plugin, _ pins: PinnedFiles?) -> Problem? {
         if let lockProblem { return lockProblem }
-        guard let pinned else {
+        guard let pins else {
             return Problem(
                 "\(plugin.directory) was not added by belfry, so that nobody has looked at what it runs",
                 fix: "Look at it, then run: belfry plugin update \(plugin.id) \(plugin.directory)"
             )
         }
-        let fix = "Look at it, then run: belfry plugin update \(plugin.id)"
-        do throws(FileError) {
-            let contents = try PluginContents.read(plugin.directory, cache: cache)
-            guard let difference = contents.difference(from: pinned.files) else { return nil }
-            return Problem("its files are not those that were added: \(difference)", fix: fix)
-        } catch {
-            return Problem("its files cannot be read: \(error.reason)", fix: fix)
-        }
+        return pins.difference().map { Problem($0, fix: PinnedFiles.fix(plugin.id)) }
     }
 
     /// The plugin's Python environment: nil when it wants none, without a directory when it can do without.

@@ -41,6 +41,18 @@ struct PluginContents: Equatable {
         return String(hash.hex().prefix(16))
     }
 
+    /// The stamps of a directory and of everything in it, by their absolute paths. Nothing is read for it.
+    ///
+    /// - Throws: ``FileError`` for what cannot be looked at.
+    static func stamps(of directory: String) throws(FileError) -> [(path: String, stamp: FileStamp)] {
+        guard let (root, _) = FileStamp.read(directory) else { throw FileError("cannot be read") }
+        var stamps = [(path: directory, stamp: root)]
+        try walk(directory, skipping: []) { _, full, stamp, _ throws(FileError) in
+            stamps.append((full, stamp))
+        }
+        return stamps
+    }
+
     /// One digest for all files.
     var digest: String {
         SHA256.hex(of: files.sorted { $0.key < $1.key }.flatMap { Array("\($0.key)\0\($0.value)\0".utf8) })

@@ -37,6 +37,19 @@ struct FileStamp: Hashable, Sendable {
 
     /// As one word.
     var text: String { "\(device)-\(inode)-\(size)-\(modified)-\(changed)" }
+
+    /// From ``text``; nil when it is none.
+    init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "-")
+        guard parts.count == 5, let device = UInt64(parts[0]), let inode = UInt64(parts[1]),
+            let size = Int64(parts[2]), let modified = Int64(parts[3]), let changed = Int64(parts[4])
+        else { return nil }
+        self.device = device
+        self.inode = inode
+        self.size = size
+        self.modified = modified
+        self.changed = changed
+    }
 }
 
 /// Remembers hashes and manifests by the stamps of their files.
@@ -47,10 +60,11 @@ final class ScanCache: Sendable {
     private struct State {
         var isLoaded = false
         /// By path: the stamp of the file when it was hashed, and the hash.
-        var hashes: [String: (stamp: String, hash: String)] = [:]
+        var hashes: [String: (stamp: FileStamp, hash: String)] = [:]
         var used: Set<String> = []
         var isChanged = false
         var manifests: [String: (stamp: FileStamp, inspection: PluginManifest.Inspection)] = [:]
+        var lock: (stamp: FileStamp, lock: PluginLock)?
         var reads = Reads()
     }
 
@@ -66,14 +80,14 @@ final class ScanCache: Sendable {
         let known = state.withLock { state -> String? in
             load(&state)
             state.used.insert(file)
-            guard let known = state.hashes[file], known.stamp == stamp.text else { return nil }
+            guard let known = state.hashes[file], known.stamp == stamp else { return nil }
             return known.hash
         }
         if let known { return known }
         let hash = try FileSystem.sha256(of: file)
         state.withLock { state in
             state.reads.hashes += 1
-            state.hashes[file] = (stamp.text, hash)
+            state.hashes[file] = (stamp, hash)
             state.isChanged = true
         }
         return hash
@@ -96,6 +110,17 @@ final class ScanCache: Sendable {
         return inspection
     }
 
+    /// plugins.lock in `directory`, parsed only when the file is not as it was.
+    ///
+    /// - Throws: as ``PluginLock/read(in:)``.
+    func lock(in directory: String) throws -> PluginLock {
+        let stamp = FileStamp.read("\(directory)/\(PluginLock.fileName)")?.stamp
+        if let stamp, let known = state.withLock({ $0.lock }), known.stamp == stamp { return known.lock }
+        let lock = try PluginLock.read(in: directory)
+        state.withLock { $0.lock = stamp.map { ($0, lock) } }
+        return lock
+    }
+
     /// Ends a scan: forgets the files that it did not meet and keeps the rest on disk.
     func save() {
         let bytes = state.withLock { state -> [UInt8]? in
@@ -104,7 +129,7 @@ final class ScanCache: Sendable {
             state.hashes = state.hashes.filter { state.used.contains($0.key) }
             guard state.isChanged || state.hashes.count != known else { return nil }
             state.isChanged = false
-            let lines = state.hashes.map { "\($0.value.stamp) \($0.value.hash) \($0.key)\n" }
+            let lines = state.hashes.map { "\($0.value.stamp.text) \($0.value.hash) \($0.key)\n" }
             return Array(lines.sorted().joined().utf8)
         }
         // Without it the next hub reads the files again.
@@ -117,8 +142,10 @@ final class ScanCache: Sendable {
         guard let bytes = try? FileSystem.contents(of: path, limit: 64 << 20) else { return }
         for line in bytes.split(separator: 0x0A) {
             let parts = line.split(separator: 0x20, maxSplits: 2).map { String(decoding: $0, as: UTF8.self) }
-            guard parts.count == 3, parts[1].utf8.count == 64 else { continue }
-            state.hashes[parts[2]] = (parts[0], parts[1])
+            guard parts.count == 3, parts[1].utf8.count == 64, let stamp = FileStamp(parts[0]) else {
+                continue
+            }
+            state.hashes[parts[2]] = (stamp, parts[1])
         }
     }
 }

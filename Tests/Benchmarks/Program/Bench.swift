@@ -2,6 +2,7 @@
 // store at FULL durability, the event log and the worker as belfryd has them.
 
 import BelfryCore
+import BelfryPluginKit
 import BelfryService
 import FoundationEssentials
 import Glibc
@@ -11,6 +12,7 @@ import Glibc
 @main
 struct Bench {
     static func main() async throws {
+        if getenv(NoOpServer.variable) != nil { return await NoOpServer.main() }
         guard CommandLine.arguments.count == 3 else {
             print("usage: belfry-bench DIRECTORY LAUNCHER | belfry-bench DIRECTORY popups")
             exit(64)
@@ -20,8 +22,11 @@ struct Bench {
         let bench = Bench(directory: CommandLine.arguments[1], launcher: CommandLine.arguments[2])
         if bench.launcher == "popups" { return try await bench.popups() }
         try await bench.noOps()
+        try await bench.servers()
         try await bench.programs()
         try await bench.starts()
+        try bench.scans()
+        try bench.pins()
         try await bench.floods()
         try await bench.waits()
         try await bench.sinks()
