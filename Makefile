@@ -9,7 +9,7 @@ STATIC = -c release -Xswiftc -static-executable --scratch-path .build-static
 PRODUCTS = belfryd belfry belfry-launch belfry-text-to-image
 STAGE = .build/stage
 
-.PHONY: help run test build install uninstall bench lint format docs dependencies feature-dependencies test-dependencies torture simulate
+.PHONY: help run test build install uninstall bench lint format docs dependencies feature-dependencies test-dependencies test-environments torture simulate
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,7 +22,7 @@ run: dependencies ## Builds Belfry and makes a picture with it, in the backgroun
 # What starts many real programs goes by itself, so that the others are not kept waiting for the machine.
 APART = BundledPluginTests DBusTests DesktopTestingTests BelfryDesktopTests EndToEndTests
 
-test: test-dependencies ## Runs all tests.
+test: test-dependencies test-environments ## Runs all tests.
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build $(APART:%=--skip '^%\.')
 	@for tests in $(APART); do $(SWIFT) test --skip-build --filter "^$$tests\\." || exit 1; done
@@ -78,6 +78,11 @@ dependencies:
 
 feature-dependencies:
 	@packaging/dependencies --features
+
+# Python environments and photographs that tests want, so that no test has to wait for PyPI.
+test-environments: test-dependencies
+	@for packages in mcp1 mcp2; do Tests/PythonTesting/venv $$packages >/dev/null || exit 1; done
+	@Tests/BundledPluginTests/prepare >/dev/null
 
 test-dependencies:
 	@packaging/dependencies --test

@@ -10,7 +10,7 @@ import Testing
 
 @testable import BelfryPlugins
 
-@Suite("Faults of MCP servers", .timeLimit(.minutes(1)))
+@Suite("Faults of MCP servers", .timeLimit(.minutes(5)))
 struct MCPFaultTests {
     private static let tools: JSONValue = [
         "result": ["tools": [["name": "one", "inputSchema": ["type": "object"]]]]

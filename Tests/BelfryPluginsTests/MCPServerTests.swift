@@ -9,7 +9,7 @@ import Testing
 
 @testable import BelfryPlugins
 
-@Suite("MCP servers", .timeLimit(.minutes(1)))
+@Suite("MCP servers", .timeLimit(.minutes(5)))
 struct MCPServerTests {
     typealias Packages = PythonTools.Packages
     private static let both = [Packages.mcp2, .mcp1]

@@ -5,7 +5,7 @@ import FoundationEssentials
 import PythonTesting
 import Testing
 
-@Suite("MCP servers from the shell", .timeLimit(.minutes(1)))
+@Suite("MCP servers from the shell", .timeLimit(.minutes(5)))
 struct MCPTests {
     @Test("a server is added by its command, its tools are run, and its process is shown")
     func addAndRun() async throws {
