@@ -82,7 +82,7 @@ feature-dependencies:
 # Python environments and photographs that tests want, so that no test has to wait for PyPI.
 test-environments: test-dependencies
 	@for packages in mcp1 mcp2; do Tests/PythonTesting/venv $$packages >/dev/null || exit 1; done
-	@Tests/BundledPluginTests/prepare >/dev/null
+	@Tests/BundledPluginTests/prepare .build/bundled-plugins >/dev/null
 
 test-dependencies:
 	@packaging/dependencies --test
