@@ -24,6 +24,8 @@ public struct Places: Sendable, Hashable {
     public var eventLog: String { state + "/events.jsonl" }
     /// What the hub itself has to say when nobody watches.
     public var hubLog: String { state + "/belfryd.log" }
+    /// Where the logs of plugins that stay are, one `ID.log` for each; an older one is `ID.log.1`.
+    public var pluginLogs: String { state + "/plugins-log" }
     public var userPlugins: String { data + "/plugins" }
     /// Where `/etc/xdg` and its like are searched for `belfry/config.toml`.
     public var systemConfigFiles: [String]

@@ -19,6 +19,8 @@ public final class PluginFeatures: Sendable {
         /// Where the lists of servers' tools are kept.
         public var toolCache: String
         public var clocks: Clocks
+        /// Told of what belongs into the logs of plugins whose servers stay. Defaults to nobody.
+        public var onNote: @Sendable (_ pluginID: String, PluginNote) -> Void = { _, _ in }
 
         public init(
             launcher: String,
@@ -175,11 +177,16 @@ public final class PluginFeatures: Sendable {
                 if cache.keep(try await host.listTools(), of: host.plugin) { changed() }
             } catch let failure as TaskFailure {
                 state.withLock { $0.silent[host.plugin.manifest.id] = failure }
-                onRemark(host.plugin.manifest.id, "does not tell its tools: \(failure.message)")
+                remark(host.plugin.manifest.id, "does not tell its tools: \(failure.message)")
             } catch {
                 // The hub ends.
             }
         }
+    }
+
+    private func remark(_ id: String, _ remark: String) {
+        configuration.onNote(id, .happened(remark))
+        onRemark(id, remark)
     }
 
     private func changed() { state.withLock { $0.onChange }() }
@@ -205,9 +212,11 @@ public final class PluginFeatures: Sendable {
         let id = plugin.manifest.id
         var parts = MCPHost.Parts(
             launcher: configuration.launcher,
-            environment: ExecEnvironment.ofProcess(of: plugin, from: configuration.environment).merging(
-                configuration.secrets.values(of: plugin.manifest.secrets)
-            ) { _, secret in secret },
+            environment: ExecEnvironment.ofProcess(
+                of: plugin,
+                from: configuration.environment,
+                secrets: configuration.secrets
+            ),
             clocks: configuration.clocks,
             spawn: { [addJob] job in addJob.yield(job) }
         )
@@ -218,7 +227,8 @@ public final class PluginFeatures: Sendable {
         }
         parts.hold = configuration.hold(plugin)
         parts.onQuarantine = { [weak self] in self?.changed() }
-        parts.onRemark = { [onRemark] in onRemark(id, $0) }
+        parts.onNote = { [configuration] in configuration.onNote(id, $0) }
+        parts.onRemark = { [weak self] in self?.remark(id, $0) }
         return MCPHost(plugin: plugin, parts: parts)
     }
 

@@ -81,7 +81,11 @@ struct PluginTestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "test",
         abstract: "Tries a plugin the way the hub would: its examples to the end, and one cancelled.",
-        discussion: "Needs no hub. Exit status 1 when a case failed."
+        discussion: """
+            Of an observer: an event of each kind that it hears, and a gap; it does with them what it does with real ones.
+
+            Needs no hub. Exit status 1 when a case failed.
+            """
     )
 
     @Argument(help: "The directory that has its plugin.json.") var directory = "."
@@ -110,6 +114,10 @@ struct PluginRunCommand: ParsableCommand {
             Needs no hub, and makes no task. The result is printed as JSON; progress and the log go to stderr.
 
             belfry plugin run ./greeter name=Ada --trace
+
+            An observer gets the events on stdin, and its answers are printed; from a terminal it gets samples.
+
+            belfry tail --json | belfry plugin run ./diary --trace
             """
     )
 

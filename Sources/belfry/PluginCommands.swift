@@ -12,7 +12,7 @@ struct PluginCommand: ParsableCommand {
         subcommands: [
             PluginListCommand.self, PluginShowCommand.self, PluginAddCommand.self, PluginUpdateCommand.self,
             PluginSetupCommand.self, PluginRemoveCommand.self, PluginEnableCommand.self,
-            PluginDisableCommand.self, PluginDoctorCommand.self, PluginNewCommand.self,
+            PluginDisableCommand.self, PluginDoctorCommand.self, PluginLogCommand.self, PluginNewCommand.self,
             PluginValidateCommand.self, PluginTestCommand.self, PluginRunCommand.self,
         ],
         defaultSubcommand: PluginListCommand.self

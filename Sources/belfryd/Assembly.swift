@@ -147,6 +147,16 @@ struct Assembly {
         let environment = ProcessInfo.processInfo.environment.merging(configuration.environment) { _, own in
             own
         }
+        let journal = PluginJournal(directory: places.pluginLogs, logger: logger)
+        var runners = PluginFeatures.Configuration(
+            launcher: launcher,
+            environment: environment,
+            secrets: configuration.secrets,
+            hold: { registry.versions.hold($0) },
+            toolCache: places.state + "/tools",
+            clocks: clocks
+        )
+        runners.onNote = { journal.note($1, of: $0) }
         let manager = PluginManager(
             registry: registry,
             features: features,
@@ -154,14 +164,7 @@ struct Assembly {
             environment: environment,
             secrets: configuration.secrets,
             runners: PluginFeatures(
-                PluginFeatures.Configuration(
-                    launcher: launcher,
-                    environment: environment,
-                    secrets: configuration.secrets,
-                    hold: { registry.versions.hold($0) },
-                    toolCache: places.state + "/tools",
-                    clocks: clocks
-                ),
+                runners,
                 onRemark: { [logger] id, remark in
                     logger.warning(
                         "a plugin misbehaves",
@@ -169,6 +172,7 @@ struct Assembly {
                     )
                 }
             ),
+            journal: journal,
             logger: logger
         )
         manager.scan()

@@ -21,7 +21,7 @@ final class ObserverSinks: Sendable {
         from manager: PluginManager,
         clocks: Clocks
     ) -> SinkSet.Plan {
-        let (environment, logger) = (manager.environment, manager.logger)
+        let (environment, journal) = (manager.environment, manager.journal)
         let id = plugin.manifest.id
         let asked = Set(plugin.manifest.runner.passedVariables)
         let key = Key(plugin: plugin, environment: environment.filter { asked.contains($0.key) })
@@ -32,10 +32,9 @@ final class ObserverSinks: Sendable {
                 environment: environment,
                 secrets: manager.secrets,
                 hold: manager.registry.versions.hold(plugin),
-                clocks: clocks
-            ) { line in
-                logger.debug("an observer says", metadata: ["plugin": "\(id)", "line": "\(line)"])
-            }
+                clocks: clocks,
+                onNote: { journal.note($0, of: id) }
+            )
             made.withLock { $0[id] = sink }
             return sink
         }

@@ -14,6 +14,8 @@ final class PluginManager: Sendable {
     let environment: [String: String]
     let secrets: PluginSecrets
     let logger: Logger
+    /// The logs of plugins that stay.
+    let journal: PluginJournal
     let observerSinks = ObserverSinks()
     /// What makes features of plugins, and keeps their servers.
     let runners: PluginFeatures
@@ -35,9 +37,11 @@ final class PluginManager: Sendable {
         environment: [String: String],
         secrets: PluginSecrets,
         runners: PluginFeatures,
+        journal: PluginJournal,
         logger: Logger
     ) {
         self.runners = runners
+        self.journal = journal
         self.environment = environment
         self.secrets = secrets
         self.registry = registry

@@ -122,22 +122,12 @@ struct PluginTool: AsyncParsableCommand {
     private func trial(_ order: JSONValue) async throws {
         let surroundings = try plugin(order)
         let plugin = try surroundings.found.ready()
-        let output = try outputDirectory(order)
-        let trial = try Trial(
-            plugin,
-            featureID: order["feature"]?.string,
-            launcher: surroundings.launcher,
-            environment: surroundings.environment,
-            secrets: surroundings.secrets,
-            workingDirectory: FileManager.default.currentDirectoryPath,
-            outputDirectory: output,
-            trace: order["trace"]?.bool == true ? TraceText.print : nil
-        )
-        let params = try trial.params(from: try pairs(order["params"]?.array ?? []))
+        if plugin.manifest.runner.wire == .observer { return try await observe(plugin, surroundings, order) }
         do {
-            let result = try await trial.run(params, onProgress: TraceText.progress) {
-                FileHandleText.writeAll($0, to: 2)
-            }
+            let isServer = plugin.manifest.runner.wire == .mcp
+            let result =
+                isServer
+                ? try await call(plugin, surroundings, order) : try await attempt(plugin, surroundings, order)
             print(result.json.prettyText)
         } catch let failure as TaskFailure {
             let fix = failure.fix.map { "\n  fix: \($0)" } ?? ""
@@ -147,6 +137,81 @@ struct PluginTool: AsyncParsableCommand {
             FileHandleText.standardError("snoozed for \(snooze.delay.seconds) s: \(snooze.message ?? "")")
             throw ExitCode(1)
         }
+    }
+
+    private func attempt(
+        _ plugin: InstalledPlugin,
+        _ surroundings: Surroundings,
+        _ order: JSONValue
+    ) async throws -> TaskResult {
+        let trial = try Trial(
+            plugin,
+            featureID: order["feature"]?.string,
+            launcher: surroundings.launcher,
+            environment: surroundings.environment,
+            secrets: surroundings.secrets,
+            workingDirectory: FileManager.default.currentDirectoryPath,
+            outputDirectory: try outputDirectory(order),
+            trace: trace(order)
+        )
+        let params = try trial.params(from: try pairs(order["params"]?.array ?? []))
+        return try await trial.run(params, onProgress: TraceText.progress) {
+            FileHandleText.writeAll($0, to: 2)
+        }
+    }
+
+    private func call(
+        _ plugin: InstalledPlugin,
+        _ surroundings: Surroundings,
+        _ order: JSONValue
+    ) async throws -> TaskResult {
+        let trial = ServerTrial(
+            plugin,
+            launcher: surroundings.launcher,
+            environment: surroundings.environment,
+            secrets: surroundings.secrets,
+            workingDirectory: FileManager.default.currentDirectoryPath,
+            trace: trace(order)
+        )
+        return try await trial.run(
+            order["feature"]?.string,
+            try pairs(order["params"]?.array ?? []),
+            outputDirectory: try outputDirectory(order),
+            onProgress: TraceText.progress
+        ) { FileHandleText.writeAll($0, to: 2) }
+    }
+
+    /// Hands the lines of stdin to an observer; from a terminal, a sample of each event that it hears.
+    private func observe(
+        _ plugin: InstalledPlugin,
+        _ surroundings: Surroundings,
+        _ order: JSONValue
+    ) async throws {
+        if order["feature"] != nil || order["output"] != nil || order["params"]?.array?.isEmpty == false {
+            throw BelfryError(
+                .invalidRequest,
+                "An observer has no features, parameters or output.",
+                fix: "Hand it events on stdin: belfry tail --json | belfry plugin run DIR"
+            )
+        }
+        let trial = ObserverTrial(
+            plugin,
+            launcher: surroundings.launcher,
+            environment: surroundings.environment,
+            secrets: surroundings.secrets,
+            trace: trace(order),
+            onError: { FileHandleText.standardError($0) }
+        )
+        let input = isatty(0) != 0 ? [] : FileHandleText.readAll(0)
+        let lines = String(decoding: input, as: UTF8.self).split(separator: "\n").map(String.init)
+        let isDone = try await trial.run(lines) { type, position, answer in
+            print("\(position)  \(type)  \(TraceText.words(answer))")
+        }
+        if !isDone { throw ExitCode(1) }
+    }
+
+    private func trace(_ order: JSONValue) -> PluginTrace? {
+        order["trace"]?.bool == true ? TraceText.print : nil
     }
 
     private func outputDirectory(_ order: JSONValue) throws -> String {
@@ -225,6 +290,15 @@ private struct Scratch {
 private enum TraceText {
     @Sendable static func print(_ frame: PluginFrame, _ line: String) {
         FileHandleText.standardError((frame == .sent ? "→ " : "← ") + line)
+    }
+
+    static func words(_ answer: ObserverTrial.Answer) -> String {
+        switch answer {
+        case .ack: "ack"
+        case .reject(let reason): "reject: \(reason)"
+        case .retry(let reason): "retry: \(reason)"
+        case .none(let reason): "no answer: \(reason)"
+        }
     }
 
     @Sendable static func progress(_ percent: Double?, _ message: String?) {

@@ -1,7 +1,9 @@
 // belfry plugin new, validate, test and run, as an author types them.
 
+import BelfryAPI
 import BelfryCore
 import FoundationEssentials
+import PythonTesting
 import Testing
 
 @Suite("An author's commands")
@@ -66,6 +68,80 @@ struct AuthoringCommandTests {
         #expect(
             ran.output.contains("a line means nothing, the first is: finished\n        fix: Print to stderr")
         )
+    }
+
+    @Test("test and run an MCP server, frame by frame")
+    func server() async throws {
+        let sandbox = try Sandbox()
+        let python = try await PythonTools.python(.mcp2)
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "tools", "version": "1.0.0", "kind": "feature",
+            "cancel_grace_s": 30,
+            "runner": [
+                "protocol": "mcp", "command": .string(python),
+                "args": [.string(PythonTools.server("tools.py"))],
+            ],
+            "features": [
+                ["id": "tools/text", "examples": [["title": "Bell", "params": ["word": "bell"]]]],
+                ["id": "tools/slow"],
+            ],
+        ]
+        try sandbox.write(manifest.text, to: "tools/plugin.json")
+        let tested = try await sandbox.belfry("plugin", "test", "tools", "--junit", "report.xml")
+        #expect(tested.status == 0, "\(tested)")
+        #expect(tested.output.contains("ok      tools: speaks MCP 2026-07-28, agreed by server/discover"))
+        #expect(tested.output.contains("ok      tools/text: completes (Bell)"))
+        let ran = try await sandbox.belfry(
+            "plugin",
+            "run",
+            "tools",
+            "--feature",
+            "tools/slow",
+            "n=2",
+            "--trace"
+        )
+        #expect(ran.json["value"] == ["counted": 2], "\(ran)")
+        #expect(ran.errors.contains("→ {\"jsonrpc\":\"2.0\""))
+        #expect(ran.errors.contains("100 %  step 2/2\n"))
+        let unnamed = try await sandbox.belfry("plugin", "run", "tools")
+        #expect(
+            unnamed.status == 1 && unnamed.errors.contains("--feature tools/text|tools/slow"),
+            "\(unnamed)"
+        )
+        #expect(sandbox.hubProcess == nil)
+    }
+
+    @Test("test and run an observer: with samples, or with events of the log")
+    func observer() async throws {
+        let sandbox = try Sandbox()
+        let script = """
+            #!/bin/sh
+            while read -r line; do
+                case $line in *'"position":'*) ;; *) continue ;; esac
+                p=${line#*'"position":'}; p=${p%%,*}
+                echo "::ack $p"
+            done
+
+            """
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "ears", "version": "1.0.0", "kind": "observer", "events": ["failed"],
+            "runner": ["protocol": "observer/1", "command": "${plugin_dir}/main.sh"],
+        ]
+        try sandbox.write(script, to: "ears/main.sh", mode: 0o755)
+        try sandbox.write(manifest.text, to: "ears/plugin.json")
+        let tested = try await sandbox.belfry("plugin", "test", "ears", "--timeout", "20")
+        #expect(tested.status == 0 && tested.output.hasSuffix("4 passed, 0 failed\n"), "\(tested)")
+        let sample = try await sandbox.belfry("plugin", "run", "ears", "--trace")
+        #expect(sample.output == "1  task.failed  ack\n", "\(sample)")
+        #expect(sample.errors.contains("→ {\"schema\":1,\"position\":1,"))
+        #expect(sample.errors.contains("← ::ack 1\n"))
+        #expect(sandbox.hubProcess == nil)
+        try await sandbox.belfry("run", "--", "true")
+        let events = try String(contentsOfFile: sandbox.places.eventLog, encoding: .utf8)
+        let ran = try await sandbox.belfry("plugin", "run", "ears", input: events)
+        #expect(ran.output == "1  task.added  ack\n2  task.started  ack\n3  task.completed  ack\n", "\(ran)")
+        let refused = try await sandbox.belfry("plugin", "run", "ears", "a=b")
+        #expect(refused.status == 1 && refused.errors.contains("An observer has no features"))
     }
 
     @Test("refuse what cannot be, with the next step")

@@ -44,11 +44,15 @@ public struct PluginTest: Sendable {
     /// - Parameter onCase: told of each as it ends.
     public func run(onCase: (Case) -> Void = { _ in }) async -> PluginTestReport {
         var report = PluginTestReport(pluginID: plugin.manifest.id)
-        for entry in plugin.manifest.features {
-            for found in await cases(of: entry) {
-                report.cases.append(found)
-                onCase(found)
-            }
+        func tell(_ found: Case) {
+            report.cases.append(found)
+            onCase(found)
+        }
+        switch plugin.manifest.runner.wire {
+        case .exec:
+            for entry in plugin.manifest.features { for found in await cases(of: entry) { tell(found) } }
+        case .mcp: await testServer(tell)
+        case .observer: await testObserver(tell)
         }
         return report
     }
@@ -105,7 +109,7 @@ public struct PluginTest: Sendable {
     }
 
     /// - Returns: nil when it took too long.
-    private func bounded<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value? {
+    func bounded<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value? {
         await withTaskGroup(of: Value?.self) { group in
             group.addTask { await work() }
             group.addTask {
@@ -124,7 +128,7 @@ public struct PluginTest: Sendable {
         }
     }
 
-    private func failed(_ error: any Error) -> Case.Outcome {
+    func failed(_ error: any Error) -> Case.Outcome {
         switch error {
         case let failure as TaskFailure: .failed("\(failure.code): \(failure.message)", fix: failure.fix)
         case let snooze as TaskSnooze:
@@ -141,8 +145,12 @@ public struct PluginTest: Sendable {
                 fix: "Hand files over as artifacts."
             )
         }
-        guard let first = seen.garbage.first else { return .passed }
-        let count = seen.garbage.count
+        return cleanness(seen.garbage)
+    }
+
+    func cleanness(_ garbage: (count: Int, first: String?)) -> Case.Outcome {
+        guard let first = garbage.first else { return .passed }
+        let count = garbage.count
         return .failed(
             "\(count == 1 ? "a line means" : "\(count) lines mean") nothing, the first is: \(first)",
             fix: "Print to stderr what is for the log."
@@ -159,11 +167,12 @@ public struct PluginTest: Sendable {
         if let wild = seen.percents.first(where: { !(0...100).contains($0) }) {
             return [Case(entry.id, name, .failed("it said \(wild)", fix: "Percents are 0…100."))]
         }
-        guard let fall = zip(seen.percents, seen.percents.dropFirst()).first(where: { $0 > $1 }) else {
-            return [Case(entry.id, name, .passed)]
-        }
-        let why = "it fell from \(fall.0) to \(fall.1)"
-        return [Case(entry.id, name, .failed(why, fix: "Say how far the whole work is."))]
+        return [Case(entry.id, name, rising(seen.percents))]
+    }
+
+    func rising(_ values: [Double]) -> Case.Outcome {
+        guard let fall = zip(values, values.dropFirst()).first(where: { $0 > $1 }) else { return .passed }
+        return .failed("it fell from \(fall.0) to \(fall.1)", fix: "Say how far the whole work is.")
     }
 
     // MARK: Cancelling
@@ -199,7 +208,7 @@ public struct PluginTest: Sendable {
     }
 
     /// Returns at the first sign of life, or after a while of silence.
-    private func firstSign(_ signs: AsyncStream<Void>) async {
+    func firstSign(_ signs: AsyncStream<Void>) async {
         await withTaskGroup { group in
             group.addTask { for await _ in signs { return } }
             group.addTask { try? await clocks.sleep(Self.silence) }

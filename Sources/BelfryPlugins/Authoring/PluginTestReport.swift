@@ -8,6 +8,8 @@ public struct PluginTestReport: Sendable {
     public struct Case: Sendable, Hashable {
         public enum Outcome: Sendable, Hashable {
             case passed
+            /// It works, but not as well as it could: why, and the next step.
+            case warned(String, fix: String?)
             /// Why, and the next step.
             case failed(String, fix: String?)
             /// Why it was not tried.
@@ -40,10 +42,19 @@ public struct PluginTestReport: Sendable {
         cases.count { if case .skipped = $0.outcome { true } else { false } }
     }
 
-    /// `7 passed, 1 failed, 2 skipped`
+    public var warnings: Int {
+        cases.count { if case .warned = $0.outcome { true } else { false } }
+    }
+
+    /// `7 passed, 1 failed, 2 skipped, 1 warning`; what is warned of has passed.
     public var summary: String {
         let passed = cases.count - failures - skipped
-        return "\(passed) passed, \(failures) failed" + (skipped > 0 ? ", \(skipped) skipped" : "")
+        let rest = [(skipped, "skipped"), (warnings, warnings == 1 ? "warning" : "warnings")].filter {
+            $0.0 > 0
+        }
+        return (["\(passed) passed", "\(failures) failed"] + rest.map { "\($0.0) \($0.1)" }).joined(
+            separator: ", "
+        )
     }
 
     /// The report as JUnit's XML.
@@ -65,6 +76,8 @@ extension PluginTestReport.Case {
     public var text: String {
         switch outcome {
         case .passed: "ok      \(subject): \(name) (\(XML.seconds(seconds)) s)"
+        case .warned(let why, let fix):
+            "warning \(subject): \(name): \(why)" + (fix.map { "\n        fix: \($0)" } ?? "")
         case .skipped(let why): "skipped \(subject): \(name): \(why)"
         case .failed(let why, let fix):
             "FAILED  \(subject): \(name): \(why)" + (fix.map { "\n        fix: \($0)" } ?? "")
@@ -76,6 +89,8 @@ extension PluginTestReport.Case {
             "<testcase classname=\"\(XML.escaped(subject))\" name=\"\(XML.escaped(name))\" time=\"\(XML.seconds(seconds))\""
         switch outcome {
         case .passed: return head + "/>"
+        case .warned(let why, _):
+            return head + "><system-out>warning: \(XML.escaped(why))</system-out></testcase>"
         case .skipped(let why): return head + "><skipped message=\"\(XML.escaped(why))\"/></testcase>"
         case .failed(let why, let fix):
             return head

@@ -73,13 +73,16 @@ public struct Trial: Sendable {
             params,
             from: SubmissionContext(workingDirectory: workingDirectory)
         )
-        let context = try context(onProgress: onProgress, onLog: onLog)
+        let context = try Self.context(feature, outputDirectory, onProgress: onProgress, onLog: onLog)
         return try await feature.process(accepted, context)
     }
 
-    private func context(
-        onProgress: @escaping @Sendable (Double?, String?) -> Void,
-        onLog: @escaping @Sendable ([UInt8]) -> Void
+    /// What an attempt is given; makes the directory.
+    static func context(
+        _ feature: any Feature,
+        _ outputDirectory: String,
+        onProgress: @escaping @Sendable (Double?, String?) -> Void = { _, _ in },
+        onLog: @escaping @Sendable ([UInt8]) -> Void = { _ in }
     ) throws -> FeatureContext {
         do throws(FileError) { try FileSystem.makeDirectories(outputDirectory) } catch {
             throw BelfryError(.notWritable, "\(error.reason).", fix: "Name another output directory.")
@@ -122,7 +125,9 @@ public struct Trial: Sendable {
                 params,
                 from: SubmissionContext(workingDirectory: workingDirectory)
             )
-            let context = try context(
+            let context = try Self.context(
+                feature,
+                outputDirectory,
                 onProgress: { percent, _ in
                     if let percent { percents.withLock { $0.append(percent) } }
                     onSign()

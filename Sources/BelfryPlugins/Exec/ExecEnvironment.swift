@@ -21,11 +21,15 @@ enum ExecEnvironment {
     }
 
     /// The environment of a process that serves many tasks.
-    static func ofProcess(of plugin: InstalledPlugin, from environment: [String: String]) -> [String: String]
-    {
+    static func ofProcess(
+        of plugin: InstalledPlugin,
+        from environment: [String: String],
+        secrets: PluginSecrets
+    ) -> [String: String] {
         var variables = filtered(environment, asked: plugin.manifest.runner.passedVariables)
         variables["PYTHONUNBUFFERED"] = "1"
-        return variables.merging(plugin.environment) { _, own in own }
+        variables.merge(plugin.environment) { _, own in own }
+        return variables.merging(secrets.values(of: plugin.manifest.secrets)) { _, secret in secret }
     }
 
     /// The kernel takes at most 128 KiB in one variable; stdin has everything.

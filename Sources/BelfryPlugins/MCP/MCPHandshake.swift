@@ -9,6 +9,8 @@ struct MCPAgreement: Sendable {
     enum Era: Sendable { case modern, handshake }
 
     var era: Era
+    /// Such as `2026-07-28`.
+    var revision: String
     var capabilities: JSONValue
 
     /// What a request's `_meta` must hold in any case.
@@ -83,7 +85,9 @@ struct MCPHandshake: Sendable {
             guard versions.contains(MCP.Revision.modern), let capabilities = result["capabilities"] else {
                 return .foreign("It supports the revisions \(versions.joined(separator: ", ")).")
             }
-            return .agreed(MCPAgreement(era: .modern, capabilities: capabilities))
+            return .agreed(
+                MCPAgreement(era: .modern, revision: MCP.Revision.modern, capabilities: capabilities)
+            )
         } catch let error as RPCError {
             return .foreign("To \(MCP.Method.discover) it said: \(error.message) (\(error.code)).")
         }
@@ -101,7 +105,13 @@ struct MCPHandshake: Sendable {
             guard MCP.Revision.ofHandshake.contains(version) else {
                 return .foreign("It answers \(MCP.Method.initialize) with the revision \(version).")
             }
-            return .agreed(MCPAgreement(era: .handshake, capabilities: result["capabilities"] ?? [:]))
+            return .agreed(
+                MCPAgreement(
+                    era: .handshake,
+                    revision: version,
+                    capabilities: result["capabilities"] ?? [:]
+                )
+            )
         } catch let error as RPCError {
             return .foreign("To \(MCP.Method.initialize) it said: \(error.message) (\(error.code)).")
         }

@@ -20,6 +20,10 @@ final class MCPHost: Sendable {
         /// Told when the plugin was set aside.
         var onQuarantine: @Sendable () -> Void = {}
         var onRemark: @Sendable (String) -> Void = { _ in }
+        /// Told of what belongs into the plugin's log.
+        var onNote: @Sendable (PluginNote) -> Void = { _ in }
+        /// Sees each line that goes to a server and comes from it. Defaults to nobody.
+        var trace: PluginTrace?
     }
 
     private struct State {
@@ -129,18 +133,22 @@ final class MCPHost: Sendable {
             cancelGrace: manifest.limits.cancelGrace,
             pins: plugin.pins
         )
-        let process = PluginProcess(
+        var process = PluginProcess(
             launch: launch,
             maxLineBytes: manifest.limits.maxLineBytes,
             sleep: parts.clocks.sleep
         )
+        process.trace = parts.trace
         var configuration = MCPServer.Configuration(process: process, name: manifest.id)
+        let lines = Mutex(LineSplitter(limit: PluginNote.longest))
+        configuration.onError = { bytes in lines.withLock { $0.feed(bytes) { parts.onNote(.said($0)) } } }
         configuration.stopsWhenCancelled = manifest.runner.stopsWhenCancelled
         return configuration
     }
 
     /// Runs one server to its end, and ends it when nobody has wanted it for a while.
     private func run(_ server: MCPServer) async {
+        parts.onNote(.happened("started"))
         let end = await withTaskGroup(of: MCPServer.End?.self) { group in
             group.addTask { await server.run() }
             group.addTask { [self] in
@@ -187,9 +195,11 @@ final class MCPHost: Sendable {
             }
             return (failure, state.quarantine != nil)
         }
-        guard let failure else { return }
+        guard let failure else { return parts.onNote(.happened("ended")) }
         parts.onRemark("crashed: \(failure.message)")
-        if isQuarantined { parts.onQuarantine() }
+        guard isQuarantined else { return }
+        parts.onNote(.quarantined(plugin.manifest.id))
+        parts.onQuarantine()
     }
 
     private func quarantine(after failure: TaskFailure) -> TaskFailure {
@@ -236,6 +246,7 @@ final class MCPHost: Sendable {
     /// - Throws: ``TaskFailure`` that says why it does not tell.
     func listTools() async throws -> [MCPTool] {
         let server = MCPServer(Self.configuration(of: plugin, parts))
+        parts.onNote(.happened("started, to list its tools"))
         state.withLock { $0.probes.append(server) }
         defer { state.withLock { $0.probes.removeAll { $0 === server } } }
         return try await withThrowingTaskGroup(of: [MCPTool]?.self) { group in

@@ -38,7 +38,10 @@ extension MCPServer {
         try await configuration.process.run(
             connection.channel,
             onLine: { [connection] in connection.take($0) },
-            onError: { [self] in log($0) },
+            onError: { [self] bytes in
+                configuration.onError(bytes)
+                log(bytes)
+            },
             onDiscard: { [self] in discarded() }
         )
     }

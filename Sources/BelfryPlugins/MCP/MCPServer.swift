@@ -31,6 +31,8 @@ final class MCPServer: Sendable {
         var onTools: @Sendable ([MCPTool]) -> Void = { _ in }
         /// Told when it takes no more calls although it did not end.
         var onRetired: @Sendable () -> Void = {}
+        /// Gets its stderr as it comes.
+        var onError: @Sendable ([UInt8]) -> Void = { _ in }
         /// Told of what is odd, as a sentence.
         var onRemark: @Sendable (String) -> Void = { _ in }
     }

@@ -40,7 +40,7 @@ public final class ObserverPluginSink: Sink {
     private let filter: EventFilter
     private let process: PluginProcess
     private let hold: PluginHold?
-    private let log: @Sendable (String) -> Void
+    private let onNote: @Sendable (PluginNote) -> Void
     private let state = Mutex(State.idle)
     private let policy: Mutex<RestartPolicy>
     /// Each asks for a process.
@@ -54,7 +54,8 @@ public final class ObserverPluginSink: Sink {
     ///   - secrets: what the plugin's own are chosen from, when the sink is made.
     ///   - hold: keeps the plugin's files for as long as the sink lives.
     ///   - directory: where it runs, absolute. Defaults to its own directory.
-    ///   - log: gets the lines of its stderr.
+    ///   - trace: sees each line that goes to it and comes from it. Defaults to nobody.
+    ///   - onNote: told of what belongs into its log.
     public init(
         plugin: InstalledPlugin,
         launcher: String,
@@ -63,7 +64,8 @@ public final class ObserverPluginSink: Sink {
         hold: PluginHold? = nil,
         directory: String? = nil,
         clocks: Clocks = Clocks(),
-        log: @escaping @Sendable (String) -> Void = { _ in }
+        trace: PluginTrace? = nil,
+        onNote: @escaping @Sendable (PluginNote) -> Void = { _ in }
     ) {
         let manifest = plugin.manifest
         name = manifest.id
@@ -72,18 +74,14 @@ public final class ObserverPluginSink: Sink {
         filter = manifest.observation.filter
         answerTimeout = manifest.observation.answerTimeout
         self.clocks = clocks
-        self.log = log
+        self.onNote = onNote
         policy = Mutex(RestartPolicy(manifest.restart))
-        var variables = ExecEnvironment.filtered(environment, asked: manifest.runner.passedVariables)
-        variables.merge(plugin.environment) { _, own in own }
-        variables.merge(secrets.values(of: manifest.secrets)) { _, secret in secret }
         self.hold = hold
-        variables["PYTHONUNBUFFERED"] = "1"
         let launch = Launch(
             launcher: launcher,
             executable: plugin.executable,
             arguments: plugin.arguments,
-            environment: variables,
+            environment: ExecEnvironment.ofProcess(of: plugin, from: environment, secrets: secrets),
             workingDirectory: directory ?? plugin.directory,
             umask: 0o077,
             addressSpaceMB: manifest.limits.addressSpaceMB,
@@ -94,7 +92,8 @@ public final class ObserverPluginSink: Sink {
         process = PluginProcess(
             launch: launch,
             maxLineBytes: manifest.limits.maxLineBytes,
-            sleep: clocks.sleep
+            sleep: clocks.sleep,
+            trace: trace
         )
         (talks, newTalk) = AsyncStream.makeStream()
     }
@@ -208,14 +207,17 @@ public final class ObserverPluginSink: Sink {
 
     private func run(_ talk: ObserverTalk) async {
         defer { talk.end("it has ended") }
-        let lines = Mutex(LineSplitter(limit: 8192))
+        let lines = Mutex(LineSplitter(limit: PluginNote.longest))
+        let say: @Sendable (String) -> Void = { [onNote] in onNote(.said($0)) }
         do {
             talk.begin()
+            onNote(.happened("started"))
             let end = try await process.run(
                 talk.channel,
                 onLine: { talk.take($0) },
-                onError: { [log] bytes in lines.withLock { $0.feed(bytes, log) } }
+                onError: { bytes in lines.withLock { $0.feed(bytes, say) } }
             )
+            lines.withLock { $0.finish(say) }
             noteEnd(of: talk, end)
         } catch let failure as TaskFailure {
             noteCrash([failure.message, failure.fix ?? ""].joined(separator: " "), of: talk)
@@ -227,6 +229,7 @@ public final class ObserverPluginSink: Sink {
     /// A run that was not asked to end has crashed, whatever its status.
     private func noteEnd(of talk: ObserverTalk, _ end: PluginProcess.End) {
         guard !talk.isDismissed else {
+            onNote(.happened("ended"))
             return state.withLock { state in
                 if case .running(let current) = state, current === talk { state = .idle }
             }
@@ -244,14 +247,19 @@ public final class ObserverPluginSink: Sink {
     }
 
     private func noteCrash(_ reason: String, of talk: ObserverTalk) {
-        state.withLock { state in
-            guard case .running(let current) = state, current === talk else { return }
+        let notes: [PluginNote] = state.withLock { state in
+            guard case .running(let current) = state, current === talk else { return [] }
+            let note = PluginNote.happened("crashed: \(reason)")
             switch policy.withLock({ $0.crashed(at: clocks.lease.now) }) {
-            case .restart(let notBefore): state = .backoff(notBefore: notBefore, reason: reason)
+            case .restart(let notBefore):
+                state = .backoff(notBefore: notBefore, reason: reason)
+                return [note]
             case .quarantine:
                 state = .quarantined("\(reason). It is not started again until: belfry plugin enable \(name)")
+                return [note, .quarantined(name)]
             }
         }
+        for note in notes { onNote(note) }
     }
 
     public func close() async {
@@ -274,7 +282,7 @@ public final class ObserverPluginSink: Sink {
     }
 
     /// What an observer has to end by itself after the end of its input.
-    private static let farewell = Duration.seconds(2)
+    static let farewell = Duration.seconds(2)
 }
 
 extension Duration {

@@ -21,6 +21,8 @@ struct PluginProcess: Sendable {
     var maxLineBytes = 16 << 20
     /// Sleeps; injected, so that a test's graces need no time.
     var sleep: @Sendable (Duration) async throws -> Void = { try await ContinuousClock().sleep(for: $0) }
+    /// Sees each line of stdin and stdout. Defaults to nobody.
+    var trace: PluginTrace?
 
     /// Runs the program until it has ended, and everything that it started with it.
     ///
@@ -100,6 +102,7 @@ struct PluginProcess: Sendable {
 
     private func write(_ channel: PluginChannel, to input: StandardInputWriter) async {
         while let (id, line) = await channel.next() {
+            trace?(.sent, String(decoding: line.dropLast(), as: UTF8.self))
             // Fewer bytes are written when the program ends meanwhile.
             guard let count = try? await input.write(line), count == line.count else {
                 channel.inputEnded()
@@ -129,7 +132,10 @@ struct PluginProcess: Sendable {
         func tell(_ lines: [String]) async {
             let before = kept.discarded.exchange(splitter.discarded, ordering: .relaxed)
             for _ in before..<splitter.discarded { hear.onDiscard() }
-            for line in lines { await hear.onLine(line) }
+            for line in lines {
+                trace?(.received, line)
+                await hear.onLine(line)
+            }
         }
         for try await part in output {
             var lines: [String] = []

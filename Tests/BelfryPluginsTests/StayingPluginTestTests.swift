@@ -1,0 +1,389 @@
+// What authors of MCP servers and observers are told, before a hub sees their plugin. The servers are real ones of
+// two SDKs; those that make faults on demand are FAKES, as they say.
+
+import BelfryCore
+import FoundationEssentials
+import Glibc
+import PythonTesting
+import Testing
+
+@testable import BelfryPlugins
+
+@Suite("The author of an MCP server is told", .timeLimit(.minutes(2)))
+struct ServerTestTests {
+    private let directory: TestDirectory
+
+    init() throws {
+        signal(SIGPIPE, SIG_IGN)
+        directory = try TestDirectory()
+    }
+
+    /// Tests a server whose manifest names the `features`.
+    private func test(
+        _ command: String,
+        _ arguments: [String],
+        features: [JSONValue] = [],
+        timeout: Duration = .seconds(60),
+        grace: Int64 = 30
+    ) async throws -> PluginTestReport {
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "tools", "version": "1.0.0", "kind": "feature",
+            "cancel_grace_s": .int(grace),
+            "runner": [
+                "protocol": "mcp", "command": .string(command),
+                "args": .array(arguments.map { .string($0) }),
+            ],
+            "features": .array(features),
+        ]
+        try directory.write(manifest.text, to: "tools/plugin.json")
+        return try await directory.test("tools") { $0.timeout = timeout }
+    }
+
+    private func tools(
+        on packages: PythonTools.Packages = .mcp2,
+        _ features: [JSONValue],
+        timeout: Duration = .seconds(60),
+        grace: Int64 = 30
+    ) async throws -> PluginTestReport {
+        let python = try await PythonTools.python(packages)
+        return try await test(
+            python,
+            [PythonTools.server("tools.py")],
+            features: features,
+            timeout: timeout,
+            grace: grace
+        )
+    }
+
+    /// FAKE.
+    private func fake(_ changes: JSONObject, features: [JSONValue] = []) async throws -> PluginTestReport {
+        var script: JSONObject = [
+            "server/discover": [
+                "result": ["supportedVersions": ["2026-07-28"], "capabilities": ["tools": [:]]]
+            ],
+            "tools/list": ["result": ["tools": [["name": "one", "inputSchema": ["type": "object"]]]]],
+            "tools/call": ["result": ["content": [["type": "text", "text": "here"]]]],
+        ]
+        for (method, action) in changes { script[method] = action }
+        let arguments = [PythonTools.server("fake-server.py"), JSONValue.object(script).text]
+        return try await test("/usr/bin/python3", arguments, features: features)
+    }
+
+    private static let one: JSONValue = ["id": "tools/one", "examples": [["title": "Plain", "params": [:]]]]
+
+    @Test("which era it speaks, and that all is well", arguments: [PythonTools.Packages.mcp2, .mcp1])
+    func sound(packages: PythonTools.Packages) async throws {
+        let report = try await tools(
+            on: packages,
+            [
+                ["id": "tools/slow", "examples": [["title": "Two", "params": ["n": 2]]]],
+                ["id": "tools/waits", "params": ["type": "object", "required": ["none"]]],
+            ]
+        )
+        #expect(report.failures == 0, "\(report)")
+        let revision =
+            packages == .mcp2 ? "2026-07-28, agreed by server/discover" : "2025-11-25, agreed by init"
+        #expect(report.outcome("speaks MCP \(revision)") == .passed, "\(report)")
+        #expect(report.outcome("completes (Two)") == .passed)
+        #expect(report.outcome("says progress that only rises, to its total (Two)") == .passed)
+        #expect(report.outcome("says only lines") == .passed)
+        #expect(report.outcome("ends with the end of its input") == .passed)
+        #expect(report.outcome("does what its examples say") == .skipped("it has no examples in plugin.json"))
+    }
+
+    @Test("whether a call ends that is cancelled; if not, that its server is ended")
+    func cancelling() async throws {
+        let file = directory.path + "/blocked"
+        try directory.write("", to: "blocked")
+        let report = try await tools(
+            [["id": "tools/blocks", "examples": [["title": "Deaf", "params": ["path": .string(file)]]]]],
+            timeout: .seconds(1),
+            grace: 1
+        )
+        #expect(report.failure("completes (Deaf)") == "it did not end within 1.0 s", "\(report)")
+        guard case .warned(let why, _) = report.outcome("ends a call that is cancelled") else {
+            Issue.record("\(report)")
+            return
+        }
+        #expect(why.contains("the server was ended"))
+    }
+
+    @Test("the reason when an example fails, and when it takes the server with it")
+    func failures() async throws {
+        let report = try await tools([
+            ["id": "tools/fails", "examples": [["params": [:]]]],
+            ["id": "tools/crashes", "examples": [["params": [:]]]],
+        ])
+        let reasons = report.cases.compactMap { found in
+            if case .failed(let why, _) = found.outcome { "\(found.subject): \(why)" } else { nil }
+        }
+        #expect(reasons.first?.contains("tool_error: Error executing tool fails") == true, "\(report)")
+        #expect(reasons.dropFirst().first?.contains("crashes: ") == true, "\(report)")
+        #expect(report.outcome("ends with the end of its input") == .skipped("it had ended before"))
+    }
+
+    @Test("what it prints besides the protocol, quoted")
+    func garbage() async throws {
+        // The SDK 2.x keeps stdout for itself.
+        let report = try await tools(on: .mcp1, [["id": "tools/chatty", "examples": [["params": [:]]]]])
+        let why = "a line means nothing, the first is: Loading model... 100%"
+        #expect(report.failure("says only lines") == why)
+    }
+
+    @Test("which tool is not there, and which there are")
+    func missing() async throws {
+        let report = try await fake([:], features: [["id": "tools/two"]])
+        #expect(report.failure("is a tool of the server") == "its server has no tool 'two'; it has: one")
+    }
+
+    @Test("which schema is not checked: a warning")
+    func schema() async throws {
+        let report = try await fake(
+            [
+                "tools/list": [
+                    "result": [
+                        "tools": [
+                            [
+                                "name": "one",
+                                "inputSchema": ["type": "object", "unevaluatedProperties": false],
+                            ]
+                        ]
+                    ]
+                ]
+            ],
+            features: [Self.one]
+        )
+        #expect(report.warnings == 1 && report.failures == 0, "\(report)")
+        #expect(report.summary.hasSuffix("1 warning"))
+        #expect(report.junit.contains("<system-out>warning: parameters are passed on unchecked"))
+    }
+
+    @Test("that a server speaks no MCP, with what it said")
+    func foreign() async throws {
+        let report = try await fake(["server/discover": ["error": ["code": -1, "message": "what?"]]])
+        #expect(report.failure("starts, speaks MCP")?.contains("what? (-1)") == true, "\(report)")
+        #expect(report.failures == 1)
+    }
+
+    @Test("that progress falls, or goes past its total")
+    func progress() async throws {
+        func note(_ done: Int, _ total: Int) -> String {
+            let params: JSONValue = [
+                "progressToken": 1, "progress": .int(Int64(done)), "total": .int(Int64(total)),
+            ]
+            let line: JSONValue = ["jsonrpc": "2.0", "method": "notifications/progress", "params": params]
+            return line.text
+        }
+        let said: JSONValue = ["result": ["content": []]]
+        let cases = [
+            ([note(5, 9), note(2, 9)], "it fell from 5.0 to 2.0"), ([note(10, 9)], "it said 10.0 of 9.0"),
+        ]
+        for (lines, why) in cases {
+            let call: JSONValue = ["line": .string(lines.joined(separator: "\n")), "then": said]
+            let report = try await fake(["tools/call": call], features: [Self.one])
+            #expect(report.failure("says progress") == why, "\(report)")
+        }
+    }
+
+    @Test("that it stays when its input has ended")
+    func stays() async throws {
+        try directory.write(
+            """
+            import subprocess, sys, signal
+            server = subprocess.Popen([sys.executable] + sys.argv[1:])
+            server.wait()
+            signal.pause()
+            """,
+            to: "stays.py"
+        )
+        let script: JSONValue = [
+            "server/discover": [
+                "result": ["supportedVersions": ["2026-07-28"], "capabilities": ["tools": [:]]]
+            ],
+            "tools/list": ["result": ["tools": [["name": "one"]]]],
+        ]
+        let arguments = [directory.path + "/stays.py", PythonTools.server("fake-server.py"), script.text]
+        let report = try await test("/usr/bin/python3", arguments, grace: 1)
+        #expect(
+            report.failure("ends with the end of its input")
+                == "it was still there 1.0 s later and got SIGTERM"
+        )
+    }
+
+    @Test("the frames of a run, and its result")
+    func run() async throws {
+        let python = try await PythonTools.python(.mcp2)
+        _ = try await test(python, [PythonTools.server("tools.py")])
+        let heard = Heard()
+        let trial = ServerTrial(
+            try directory.plugin("tools"),
+            launcher: Attempts.launcher,
+            environment: ["PATH": "/usr/bin:/bin"],
+            workingDirectory: directory.path,
+            trace: { heard.take(($0 == .sent ? "→ " : "← ") + $1) }
+        )
+        let result = try await trial.run("slow", [("n", "2")], outputDirectory: directory.path + "/out")
+        #expect(result.value == ["counted": 2])
+        #expect(heard.lines.first?.hasPrefix("→ {\"jsonrpc\":\"2.0\"") == true)
+        #expect(heard.lines.contains { $0.hasPrefix("← ") && $0.contains("step 2/2") })
+        let error = await #expect(throws: BelfryError.self) {
+            try await trial.run(nil, [], outputDirectory: directory.path + "/out")
+        }
+        #expect(error?.code == .unknownFeature && error?.fix?.contains("tools/slow") == true)
+    }
+}
+
+@Suite("The author of an observer is told", .timeLimit(.minutes(1)))
+struct ObserverTestTests {
+    private let directory: TestDirectory
+
+    init() throws {
+        signal(SIGPIPE, SIG_IGN)
+        directory = try TestDirectory()
+    }
+
+    private static let position = "p=${line#*'\"position\":'}; p=${p%%,*}"
+
+    private func write(_ script: String, _ events: JSONValue = ["completed", "failed"]) throws {
+        try directory.write("#!/bin/sh\n" + script, to: "probe/main.sh", mode: 0o755)
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "observer", "events": events,
+            "runner": ["protocol": "observer/1", "command": "${plugin_dir}/main.sh"],
+        ]
+        try directory.write(manifest.text, to: "probe/plugin.json")
+    }
+
+    /// Tests an observer that does `body` with each line that has a position, which is in `$p`.
+    private func test(
+        _ body: String,
+        _ events: JSONValue = ["completed", "failed"],
+        after: String = "",
+        timeout: Double = 30
+    ) async throws -> PluginTestReport {
+        try write(
+            """
+            while read -r line; do
+                case $line in *'"position":'*) ;; *) continue ;; esac
+                \(Self.position)
+                \(body)
+            done
+            \(after)
+            """,
+            events
+        )
+        return try await directory.test("probe") { $0.timeout = .seconds(timeout) }
+    }
+
+    @Test("that all is well: it answers each kind that it hears, and goes on after a gap")
+    func sound() async throws {
+        let report = try await test("echo \"$line\" >> \"${0%/*}/heard\"; echo ::ack $p", ["*"])
+        #expect(report.failures == 0 && report.skipped == 0 && report.warnings == 0, "\(report)")
+        #expect(report.cases.count == TaskEvent.Kind.allCases.count + 3)
+        let heard = try String(contentsOfFile: directory.path + "/probe/heard", encoding: .utf8)
+        let kinds = try heard.split(separator: "\n").map {
+            try TaskEvent(json: JSONValue(parsing: String($0))).kind
+        }
+        #expect(kinds == TaskEvent.Kind.allCases + [.batchFinished])
+    }
+
+    @Test("that it refuses a sample: a warning with the reason")
+    func refusals() async throws {
+        let report = try await test("[ $p = 1 ] && echo ::retry 1 30 it rains || echo ::reject $p too odd")
+        #expect(report.failures == 0 && report.warnings == 3, "\(report)")
+        #expect(
+            report.outcome("answers task.completed")
+                == .warned("it asked for the sample again: it rains", fix: nil)
+        )
+        #expect(report.outcome("answers task.failed") == .warned("it rejected the sample: too odd", fix: nil))
+    }
+
+    @Test("that it answers nothing, with what it said instead")
+    func silence() async throws {
+        let report = try await test("echo done $p", timeout: 1)
+        let why = "it answered nothing for 1 s; what was not understood began with: done 1"
+        #expect(report.failure("answers task.completed") == why, "\(report)")
+        #expect(report.failure("says only lines")?.hasSuffix("done 1") == true)
+        #expect(report.outcome("ends with") == .skipped("it had ended before"))
+    }
+
+    @Test("that it crashes, with its last words")
+    func crash() async throws {
+        let report = try await test("echo oh no >&2; exit 3")
+        #expect(
+            report.failure("answers task.completed") == "it ended with status 3 while it had event 1: oh no"
+        )
+    }
+
+    @Test("that a gap is no event")
+    func gap() async throws {
+        try write("while read -r line; do \(Self.position); [ $p -gt 0 ] || exit 1; echo ::ack $p; done")
+        let report = try await directory.test("probe") { $0.timeout = .seconds(30) }
+        #expect(report.failure("answers") == nil)
+        #expect(report.failure("goes on after a gap")?.contains("it ended with status") == true, "\(report)")
+    }
+
+    @Test("that it stays when its input has ended")
+    func stays() async throws {
+        let report = try await test("echo ::ack $p", after: "sleep 600")
+        #expect(
+            report.failure("ends with the end of its input")
+                == "it was still there 2.0 s later and got SIGTERM"
+        )
+    }
+
+    @Test("what it says to lines of the event log, and which line is none")
+    func run() async throws {
+        try write("while read -r line; do \(Self.position); echo ::ack $p; done")
+        func trial() throws -> ObserverTrial {
+            ObserverTrial(
+                try directory.plugin("probe"),
+                launcher: Attempts.launcher,
+                environment: ["PATH": "/usr/bin:/bin"]
+            )
+        }
+        let event = SampleEvents().record(.started, at: 77)
+        var answers: [String] = []
+        let isDone = try await trial().run([String(decoding: event.json, as: UTF8.self)]) {
+            answers.append("\($0) \($1) \($2)")
+        }
+        #expect(isDone && answers == ["task.started 77 ack"])
+        let error = await #expect(throws: BelfryError.self) {
+            _ = try await trial().run(["{}"]) { _, _, _ in }
+        }
+        #expect(error?.code == .invalidRequest)
+    }
+}
+
+extension TestDirectory {
+    /// The plugin in `name`, ready to be started.
+    fileprivate func plugin(_ name: String) throws -> InstalledPlugin {
+        try InstalledPlugin(
+            binding: PluginManifest.load(directory: "\(path)/\(name)"),
+            directory: "\(path)/\(name)",
+            searchPath: "/usr/bin:/bin"
+        )
+    }
+
+    fileprivate func test(_ name: String, _ change: (inout PluginTest.Configuration) -> Void) async throws
+        -> PluginTestReport
+    {
+        var configuration = PluginTest.Configuration(
+            launcher: Attempts.launcher,
+            environment: ["PATH": "/usr/bin:/bin"],
+            scratch: path + "/scratch"
+        )
+        change(&configuration)
+        return await PluginTest(try plugin(name), configuration).run()
+    }
+}
+
+extension PluginTestReport {
+    /// Of the first case whose name begins so.
+    fileprivate func outcome(_ name: String) -> Case.Outcome? {
+        cases.first { $0.name.hasPrefix(name) }?.outcome
+    }
+
+    fileprivate func failure(_ name: String) -> String? {
+        if case .failed(let why, _) = outcome(name) { why } else { nil }
+    }
+}
