@@ -215,7 +215,7 @@ struct PluginTestTests {
 
     @Test("that it ends when it is cancelled, also when it says nothing")
     func obedience() async throws {
-        try workshop.write("exec sleep 600")
+        try workshop.write("exec sleep 600", grace: 60)
         let report = try await workshop.test("probe") { $0.clocks.sleep = { _ in } }
         #expect(try report.failure("ends by itself") == nil)
         #expect(report.cases.last?.outcome == .passed)

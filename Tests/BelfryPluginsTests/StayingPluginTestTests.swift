@@ -2,6 +2,7 @@
 // two SDKs; those that make faults on demand are FAKES, as they say.
 
 import BelfryCore
+import BelfryTesting
 import FoundationEssentials
 import Glibc
 import PythonTesting
@@ -242,6 +243,9 @@ struct ObserverTestTests {
         directory = try TestDirectory()
     }
 
+    /// No time passes: however slow the machine is, nobody is late.
+    private static var still: Clocks { Clocks(lease: ManualLeaseClock()) }
+
     private static let position = "p=${line#*'\"position\":'}; p=${p%%,*}"
 
     private func write(_ script: String, _ events: JSONValue = ["completed", "failed"]) throws {
@@ -258,7 +262,8 @@ struct ObserverTestTests {
         _ body: String,
         _ events: JSONValue = ["completed", "failed"],
         after: String = "",
-        timeout: Double = 30
+        timeout: Double = 30,
+        clocks: Clocks = still
     ) async throws -> PluginTestReport {
         try write(
             """
@@ -271,7 +276,7 @@ struct ObserverTestTests {
             """,
             events
         )
-        return try await directory.test("probe") { $0.timeout = .seconds(timeout) }
+        return try await directory.test("probe", clocks: clocks) { $0.timeout = .seconds(timeout) }
     }
 
     @Test("that all is well: it answers each kind that it hears, and goes on after a gap")
@@ -317,14 +322,14 @@ struct ObserverTestTests {
     @Test("that a gap is no event")
     func gap() async throws {
         try write("while read -r line; do \(Self.position); [ $p -gt 0 ] || exit 1; echo ::ack $p; done")
-        let report = try await directory.test("probe") { $0.timeout = .seconds(30) }
+        let report = try await directory.test("probe", clocks: Self.still) { $0.timeout = .seconds(30) }
         #expect(report.failure("answers") == nil)
         #expect(report.failure("goes on after a gap")?.contains("it ended with status") == true, "\(report)")
     }
 
     @Test("that it stays when its input has ended")
     func stays() async throws {
-        let report = try await test("echo ::ack $p", after: "sleep 600")
+        let report = try await test("echo ::ack $p", after: "sleep 600", clocks: Clocks())
         #expect(
             report.failure("ends with the end of its input")
                 == "it was still there 2.0 s later and got SIGTERM"
@@ -364,16 +369,20 @@ extension TestDirectory {
         )
     }
 
-    fileprivate func test(_ name: String, _ change: (inout PluginTest.Configuration) -> Void) async throws
-        -> PluginTestReport
-    {
+    fileprivate func test(
+        _ name: String,
+        clocks: Clocks = Clocks(),
+        _ change: (inout PluginTest.Configuration) -> Void
+    ) async throws -> PluginTestReport {
         var configuration = PluginTest.Configuration(
             launcher: Attempts.launcher,
             environment: ["PATH": "/usr/bin:/bin"],
             scratch: path + "/scratch"
         )
         change(&configuration)
-        return await PluginTest(try plugin(name), configuration).run()
+        var test = PluginTest(try plugin(name), configuration)
+        test.clocks = clocks
+        return await test.run()
     }
 }
 

@@ -22,7 +22,7 @@ struct PluginLogTests {
     private func log(_ id: String, until words: String, _ sandbox: Sandbox) async throws -> [Substring] {
         while true {
             let ran = try await sandbox.belfry("plugin", "log", id)
-            #expect(ran.status == 0)
+            try #require(ran.status == 0)
             if ran.output.contains(words) { return ran.lines.map { $0.drop { $0 != " " } } }
         }
     }

@@ -1,6 +1,6 @@
 // An observer without a hub: handed events, one after the other, and seen to its end.
 
-import BelfryCore
+public import BelfryCore
 import Synchronization
 
 /// Runs an observer as the hub would, once.
@@ -17,17 +17,19 @@ public struct ObserverTrial: Sendable {
     let plugin: InstalledPlugin
     private let sink: ObserverPluginSink
     private let tap: ObserverTap
-    private let clocks = Clocks()
+    private let clocks: Clocks
 
     public init(
         _ plugin: InstalledPlugin,
         launcher: String,
         environment: [String: String],
         secrets: PluginSecrets = PluginSecrets(),
+        clocks: Clocks = Clocks(),
         trace: PluginTrace? = nil,
         onError: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.plugin = plugin
+        self.clocks = clocks
         let tap = ObserverTap()
         self.tap = tap
         sink = ObserverPluginSink(
@@ -35,6 +37,7 @@ public struct ObserverTrial: Sendable {
             launcher: launcher,
             environment: environment,
             secrets: secrets,
+            clocks: clocks,
             trace: { frame, line in
                 tap.take(frame, line)
                 trace?(frame, line)

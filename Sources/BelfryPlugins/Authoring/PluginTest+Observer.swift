@@ -14,7 +14,8 @@ extension PluginTest {
             plugin,
             launcher: configuration.launcher,
             environment: configuration.environment,
-            secrets: configuration.secrets
+            secrets: configuration.secrets,
+            clocks: clocks
         )
         let served = await trial.serve {
             for batch in batches(trial.samples) {
