@@ -50,6 +50,9 @@ public final class PluginFeatures: Sendable {
 
     private struct State {
         var hosts: [String: MCPHost] = [:]
+        /// Of plugins that are being added.
+        var learning: [MCPHost] = []
+        var endsAsking = false
         /// Why a server's tools are not known.
         var silent: [String: TaskFailure] = [:]
         /// Plugins whose servers were asked once.
@@ -158,6 +161,12 @@ public final class PluginFeatures: Sendable {
     public func learn(_ plugin: InstalledPlugin) async throws {
         guard plugin.manifest.runner.wire == .mcp else { return }
         let host = state.withLock { $0.hosts[plugin.manifest.id] } ?? makeHost(plugin)
+        let isEnding = state.withLock { state in
+            state.learning.append(host)
+            return state.endsAsking
+        }
+        defer { state.withLock { $0.learning.removeAll { $0 === host } } }
+        guard !isEnding else { throw CancellationError() }
         do {
             _ = cache.keep(try await host.listTools(), of: plugin)
             state.withLock { $0.silent[plugin.manifest.id] = nil }
@@ -249,6 +258,15 @@ public final class PluginFeatures: Sendable {
             // Whatever was started between the last scan and the end.
             stop()
         }
+    }
+
+    /// The hub is about to end: no server is waited for that only tells its tools.
+    public func stopAsking() {
+        let hosts = state.withLock { state in
+            state.endsAsking = true
+            return state.learning + state.hosts.values
+        }
+        for host in hosts { host.stopAsking() }
     }
 
     /// Ends all servers: end of input, TERM after the grace, KILL after another. Tasks must have ended before.

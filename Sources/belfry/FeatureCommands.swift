@@ -27,7 +27,8 @@ struct FeatureListCommand: ParsableCommand {
             let state = feature["state"]?.string ?? "ready"
             let reason = feature["reason"]?.string.map { " (\($0))" } ?? ""
             table.add([
-                feature["id"]?.string ?? "", state, feature["plugin"]?.string ?? "built in",
+                feature["id"]?.string ?? "", state,
+                feature["plugin"]?.string ?? (state == "ready" ? "built in" : ""),
                 (feature["title"]?.string ?? "") + reason,
             ])
         }

@@ -28,22 +28,26 @@ struct MCPOptions: ParsableArguments {
     )
     var env: [String] = []
 
-    /// The servers to add; nil when none are named.
+    /// The servers to add, and whether there are some that cannot be; nil when none are named.
     ///
     /// - Parameter argument: what was given as the directory: may be an mcpServers file.
-    func servers(argument: String?, session: Session) throws -> [MCPServerEntry]? {
+    func servers(argument: String?, session: Session) throws -> (entries: [MCPServerEntry], isWhole: Bool)? {
         let directory = try session.context(withEnvironment: false).workingDirectory
         let reader = MCPServerReader(environment: session.environment, directory: directory)
         if let mcp {
             let names = (tools ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } }
-            return [try reader.entry(commandLine: mcp, id: id, tools: names, variables: env)]
+            return ([try reader.entry(commandLine: mcp, id: id, tools: names, variables: env)], true)
         }
         guard let file = mcpServers ?? argument.flatMap({ Self.isServersFile($0) ? $0 : nil }) else {
             return nil
         }
-        let (servers, skipped) = try reader.entries(file: file)
-        for name in skipped { Output.note("skipped \(name): it is reached at an address, not started here") }
-        return servers
+        let found = try reader.entries(file: file)
+        for name in found.skipped {
+            Output.note("skipped \(name): it is reached at an address, not started here")
+        }
+        for (name, error) in found.failures { Output.note("\(name): \(error)") }
+        if found.servers.isEmpty, let first = found.failures.first { throw first.error }
+        return (found.servers, found.failures.isEmpty)
     }
 
     /// Not an archive, whose first byte is another.
@@ -60,9 +64,10 @@ struct MCPAdding {
     let session: Session
     let needsNoAnswer: Bool
 
-    func add(_ servers: [MCPServerEntry]) throws {
+    /// - Parameter isWhole: false when others could not even be tried: then it has not worked in the end.
+    func add(_ servers: [MCPServerEntry], isWhole: Bool) throws {
         if !needsNoAnswer {
-            let commands = servers.map { "  \(([$0.command] + $0.arguments).joined(separator: " "))" }
+            let commands = servers.map { "  \($0.commandLine)" }
             guard try Confirmation.ask("This will run as you:\n\(commands.joined(separator: "\n"))\nAdd it?")
             else {
                 throw ExitCode(ExitStatus.failure)
@@ -75,7 +80,10 @@ struct MCPAdding {
                 if servers.count > 1 { Output.note("\(server.id): \(error)") }
             }
         }
-        guard let first = failures.first else { return }
+        guard let first = failures.first else {
+            if !isWhole { throw ExitCode(ExitStatus.failure) }
+            return
+        }
         if servers.count == 1 { throw first }
         throw ExitCode(ExitStatus.failure)
     }
@@ -89,7 +97,10 @@ struct MCPAdding {
         let answer = try session.ask(
             "POST",
             "/v1/plugins",
-            body: ["directory": .string(directory), "link": false]
+            body: [
+                "directory": .string(directory), "link": false,
+                "from": ["kind": "command", "location": .string(server.commandLine)],
+            ]
         )
         PluginAddCommand.tell(answer)
         try PluginInstaller().complete(answer, makesVenv: false)

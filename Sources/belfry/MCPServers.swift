@@ -15,13 +15,15 @@ struct MCPServerEntry {
     /// The tools that are wanted; empty for all.
     var tools: [String] = []
 
+    var commandLine: String { ([command] + arguments).joined(separator: " ") }
+
     /// An ordinary plugin's manifest.
     var manifest: JSONValue {
         var env = JSONObject()
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) { env[name] = .string(value) }
         var manifest: JSONObject = [
             "manifest_version": 1, "id": .string(id), "version": "1.0.0", "kind": "feature",
-            "summary": .string(([command] + arguments).joined(separator: " ")),
+            "summary": .string(commandLine),
             "runner": [
                 "protocol": "mcp", "command": .string(command),
                 "args": .array(arguments.map { .string($0) }), "env": .object(env),
@@ -88,9 +90,11 @@ struct MCPServerReader {
 
     /// From `{"mcpServers": {NAME: {"command": …, "args": […], "env": {…}}}}`.
     ///
-    /// - Returns: the servers in the order of the file, and the names of those that are not started but reached
-    ///   at an address.
-    func entries(file: String) throws -> (servers: [MCPServerEntry], skipped: [String]) {
+    /// - Returns: the servers in the order of the file, the names of those that are not started but reached
+    ///   at an address, and those that cannot be started.
+    func entries(file: String) throws -> (
+        servers: [MCPServerEntry], skipped: [String], failures: [(name: String, error: BelfryError)]
+    ) {
         guard let json = try? JSONValue(parsing: FileBytes.read(file)),
             let servers = json["mcpServers"]?.object
         else {
@@ -102,22 +106,27 @@ struct MCPServerReader {
         }
         var found: [MCPServerEntry] = []
         var skipped: [String] = []
+        var failures: [(name: String, error: BelfryError)] = []
         for (name, server) in servers {
             guard let command = server["command"]?.string else {
                 skipped.append(name)
                 continue
             }
-            let arguments = try (server["args"]?.array ?? []).map { try expanded($0.string ?? $0.text, name) }
-            var own: [String: String] = [:]
-            for (key, value) in server["env"]?.object ?? [:] {
-                own[key] = try expanded(value.string ?? value.text, name)
+            do { found.append(try entry(name, command, server)) } catch let error as BelfryError {
+                failures.append((name, error))
             }
-            let place = server["cwd"]?.string ?? directory
-            found.append(
-                try make(MCPServerEntry.word(name), try expanded(command, name), arguments, own, place)
-            )
         }
-        return (found, skipped)
+        return (found, skipped, failures)
+    }
+
+    private func entry(_ name: String, _ command: String, _ server: JSONValue) throws -> MCPServerEntry {
+        let arguments = try (server["args"]?.array ?? []).map { try expanded($0.string ?? $0.text, name) }
+        var own: [String: String] = [:]
+        for (key, value) in server["env"]?.object ?? [:] {
+            own[key] = try expanded(value.string ?? value.text, name)
+        }
+        let place = server["cwd"]?.string ?? directory
+        return try make(MCPServerEntry.word(name), try expanded(command, name), arguments, own, place)
     }
 
     private func make(

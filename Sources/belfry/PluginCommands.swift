@@ -154,7 +154,8 @@ enum PluginText {
         }
         add(
             "with variables:",
-            asks["env"]?.object?.map { "\($0.key)=\($0.value.string ?? "")" }.joined(separator: " ")
+            asks["env"]?.object?.map { key, value in value == "…" ? key : "\(key)=\(value.string ?? "")" }
+                .joined(separator: " ")
         )
         add("is handed:", list(asks["passEnv"]))
         add("is told secrets:", list(asks["secrets"]))

@@ -34,7 +34,10 @@ struct PluginAddCommand: ParsableCommand {
         let installer = PluginInstaller()
         let session = installer.session
         if let servers = try servers.servers(argument: source, session: session) {
-            return try MCPAdding(session: session, needsNoAnswer: yes).add(servers)
+            return try MCPAdding(session: session, needsNoAnswer: yes).add(
+                servers.entries,
+                isWhole: servers.isWhole
+            )
         }
         guard let source else {
             throw ValidationError(
@@ -93,6 +96,15 @@ struct PluginUpdateCommand: ParsableCommand {
         let installer = PluginInstaller()
         let path = "/v1/plugins/\(URLText.encode(plugin))"
         let present = try installer.session.ask("GET", path)
+        if from == nil, present["from"]?["kind"] == "command" {
+            let command = present["from"]?["location"]?.string ?? ""
+            throw BelfryError(
+                .invalidRequest,
+                "The plugin '\(plugin)' is a server that was added by its command, not from files.",
+                fix:
+                    "belfry plugin remove \(plugin), then: belfry plugin add --id \(plugin) --mcp '\(command)'"
+            )
+        }
         guard let source = from ?? present["from"]?["location"]?.string else {
             throw BelfryError(
                 .invalidRequest,

@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryPlugins
 import BelfrySQLite
 import BelfryServer
 import BelfryService
@@ -127,9 +128,9 @@ struct Serve: AsyncParsableCommand {
         hub.setStop { stop.yield() }
         try await withThrowingTaskGroup { tasks in
             tasks.addTask {
-                for await _ in stops { await group.triggerGracefulShutdown() }
+                for await _ in stops { await end(hub, group) }
             }
-            tasks.addTask { await endOnSignals(group, logger: logger) }
+            tasks.addTask { await endOnSignals(hub, group, logger: logger) }
             tasks.addTask { try await group.run() }
             defer { tasks.cancelAll() }
             // The watchers never end by themselves; the first to end is the group.
@@ -138,9 +139,15 @@ struct Serve: AsyncParsableCommand {
         try await hub.parts.store.close()
     }
 
+    private func end(_ hub: Hub, _ group: ServiceGroup) async {
+        // Requests are answered to their end, and an answer may wait for a server that is being added.
+        hub.parts.plugins.runners.stopAsking()
+        await group.triggerGracefulShutdown()
+    }
+
     /// The first signal ends the hub in order. With a second one the process ends at once, as by a crash,
     /// which loses nothing: running tasks are given back at the next start.
-    private func endOnSignals(_ group: ServiceGroup, logger: Logger) async {
+    private func endOnSignals(_ hub: Hub, _ group: ServiceGroup, logger: Logger) async {
         var isEnding = false
         for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
             if isEnding {
@@ -148,7 +155,7 @@ struct Serve: AsyncParsableCommand {
                 _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
             }
             isEnding = true
-            await group.triggerGracefulShutdown()
+            await end(hub, group)
         }
     }
 }

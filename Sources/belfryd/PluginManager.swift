@@ -51,7 +51,8 @@ final class PluginManager: Sendable {
     }
 
     /// Looks at the plugins on disk and offers what they serve from now on.
-    func scan() {
+    @discardableResult
+    func scan() -> PluginSnapshot {
         let snapshot = scanning.withLock { _ in
             let snapshot = registry.scan()
             let offer = runners.offer(of: snapshot)
@@ -66,6 +67,7 @@ final class PluginManager: Sendable {
         registry.removeLeftovers()
         watch.watch(snapshot.plugins.filter { $0.isLinked && $0.state != .disabled }.map(\.directory))
         tell(snapshot)
+        return snapshot
     }
 
     private func tell(_ snapshot: PluginSnapshot) {
@@ -85,11 +87,13 @@ final class PluginManager: Sendable {
 
     // MARK: What people do with plugins
 
-    var json: JSONValue { ["plugins": .array(registry.scan().plugins.map { shown($0, $0.json) })] }
+    /// What is told is also what is served from now on: a mend counts as soon as somebody looks.
+    var json: JSONValue { ["plugins": .array(scan().plugins.map { shown($0, $0.json) })] }
 
     func details(of id: String) throws -> JSONValue {
+        scan()
         let plugin = try registry.plugin(id)
-        return shown(plugin, plugin.details)
+        return shown(plugin, plugin.details())
     }
 
     /// A plugin's JSON, with how its process stands.
@@ -100,7 +104,7 @@ final class PluginManager: Sendable {
     /// What the plugin in `directory` is, and the digest to add it by.
     func inspect(_ directory: String) throws -> JSONValue {
         let plugin = try registry.inspect(directory: directory)
-        var details = plugin.details.object ?? [:]
+        var details = plugin.details(tellsValues: true).object ?? [:]
         if case .invalid = plugin.state { return .object(details) }
         details["digest"] = .string(try registry.digest(of: plugin.directory))
         return .object(details)
@@ -109,15 +113,15 @@ final class PluginManager: Sendable {
     /// Adds a plugin. One whose server does not tell its tools is not kept.
     func add(_ addition: PluginRegistry.Addition) async throws -> JSONValue {
         let added = try registry.add(addition)
-        scan()
         do {
+            // Before anybody else asks the server the same.
             if case .ready(let plugin) = added.state { try await runners.learn(plugin) }
         } catch {
             try remove(added.id)
             throw error
         }
         scan()
-        return shown(added, added.details)
+        return shown(added, added.details())
     }
 
     func compare(_ id: String, with directory: String) throws -> JSONValue {
@@ -127,7 +131,7 @@ final class PluginManager: Sendable {
     func update(_ id: String, _ addition: PluginRegistry.Addition) throws -> JSONValue {
         let updated = try registry.update(id: id, addition)
         scan()
-        return updated.details
+        return updated.details()
     }
 
     func setEnabled(_ isEnabled: Bool, _ id: String, isConfirmed: Bool) throws {

@@ -83,6 +83,43 @@ struct MCPTests {
         #expect(try await sandbox.belfry("run", "small-tools/whoami").json["word"]?.string == "fallen back")
     }
 
+    @Test("of a file the servers that cannot be started are told, the others added; keys are not shown again")
+    func partOfAFile() async throws {
+        let python = try await PythonTools.python(.mcp2)
+        let sandbox = try Sandbox()
+        let file: JSONValue = [
+            "mcpServers": [
+                "gone": ["command": "no-such-program"],
+                "tools": [
+                    "command": .string(python), "args": [.string(PythonTools.server("tools.py"))],
+                    "env": ["WORD": "a key"],
+                ],
+            ]
+        ]
+        try sandbox.write(file.text, to: "servers.json")
+        let added = try await sandbox.belfry("plugin", "add", "--yes", "servers.json")
+        #expect(added.status == 1)
+        #expect(added.errors.contains("gone: There is no program 'no-such-program'"), "\(added.errors)")
+        #expect(added.output.hasPrefix("added tools: tools/"))
+        let shown = try await sandbox.belfry("plugin", "show", "tools")
+        #expect(shown.output.contains("with variables:  PATH WORD\n"), "\(shown.output)")
+        #expect(try await !sandbox.belfry("plugin", "show", "--json", "tools").output.contains("a key"))
+        let updated = try await sandbox.belfry("plugin", "update", "tools")
+        #expect(updated.status == 64 && updated.errors.contains("belfry plugin remove tools, then"))
+    }
+
+    @Test("a hub that is told to end does not wait for a server that does not tell its tools")
+    func endsWhileAdding() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("add", "--", "true")
+        async let added = sandbox.belfry("plugin", "add", "--yes", "--id", "mute", "--mcp", "sleep 600")
+        let log = sandbox.root + "/state/plugins-log/mute.log"
+        while !FileManager.default.fileExists(atPath: log) { await Task.yield() }
+        #expect(try await sandbox.belfry("stop").status == 0)
+        #expect(try await added.status == 1)
+        #expect(try await sandbox.belfry("plugin", "show", "mute").status == 1)
+    }
+
     @Test("a command that is not there, or is no server, is refused and leaves nothing")
     func refused() async throws {
         let sandbox = try Sandbox()

@@ -43,7 +43,7 @@ public struct PluginFetch: Sendable {
             throw BelfryError(.notWritable, "\(error.reason).")
         }
         switch Self.kind(of: source) {
-        case .directory:
+        case .directory, .command:
             throw BelfryError(
                 .notFound,
                 "There is no directory, archive or repository \(source).",

@@ -241,6 +241,11 @@ final class MCPHost: Sendable {
         for server in servers { server.stop(.politely) }
     }
 
+    /// Ends the servers that are only asked for their tools, at once: nobody waits for the answer any more.
+    func stopAsking() {
+        for server in state.withLock({ $0.probes }) { server.stop(.now) }
+    }
+
     /// Starts a server only to ask for its tools.
     ///
     /// - Throws: ``TaskFailure`` that says why it does not tell.

@@ -21,6 +21,9 @@ struct MCPResult {
                 fix: "Give it everything it needs as parameters, or use another tool."
             )
         }
+        guard result["content"]?.array != nil || result["structuredContent"] != nil else {
+            throw TaskFailure("protocol_error", "The server's answer holds no result of a tool.")
+        }
         let content = result["content"]?.array ?? []
         let text = content.compactMap(Self.text).joined(separator: "\n")
         if result["isError"]?.bool == true { throw failure(text) }

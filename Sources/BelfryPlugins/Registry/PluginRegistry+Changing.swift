@@ -19,7 +19,7 @@ extension PluginRegistry {
         public init(directory: String) { self.directory = directory }
 
         /// Whether it came from elsewhere, so that it stays off until it is enabled.
-        var isDownload: Bool { origin.map { $0.kind != .directory } ?? false }
+        var isDownload: Bool { origin.map { $0.kind == .archive || $0.kind == .git } ?? false }
     }
 
     /// One digest for all files of a plugin, to name them when it is added.

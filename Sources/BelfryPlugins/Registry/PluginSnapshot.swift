@@ -108,10 +108,12 @@ public struct PluginSnapshot: Sendable {
         }
 
         /// Everything about it, for the API.
-        public var details: JSONValue {
+        ///
+        /// - Parameter tellsValues: of the variables that it sets, which may be somebody's keys.
+        public func details(tellsValues: Bool = false) -> JSONValue {
             var object = json.object ?? [:]
             guard let manifest else { return .object(object) }
-            object["asks"] = PluginDemands(manifest).json
+            object["asks"] = PluginDemands(manifest, tellsValues: tellsValues).json
             if case .ready(let installed) = state {
                 object["executable"] = .string(installed.executable)
                 object.set("venv", installed.venv.map { .string($0) })

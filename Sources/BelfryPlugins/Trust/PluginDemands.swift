@@ -5,8 +5,13 @@ import BelfryCore
 
 struct PluginDemands {
     let manifest: PluginManifest
+    /// Whether the values of its variables are told: an added server's may be keys.
+    let tellsValues: Bool
 
-    init(_ manifest: PluginManifest) { self.manifest = manifest }
+    init(_ manifest: PluginManifest, tellsValues: Bool = true) {
+        self.manifest = manifest
+        self.tellsValues = tellsValues
+    }
 
     var json: JSONValue {
         let runner = manifest.runner
@@ -17,7 +22,7 @@ struct PluginDemands {
         if !runner.environment.isEmpty {
             var variables = JSONObject()
             for (name, value) in runner.environment.sorted(by: { $0.key < $1.key }) {
-                variables[name] = .string(value)
+                variables[name] = .string(tellsValues ? value : "…")
             }
             object["env"] = .object(variables)
         }

@@ -13,10 +13,12 @@ import Musl
 public struct PluginOrigin: Sendable, Hashable {
     public enum Kind: String, Sendable, CaseIterable {
         case directory, archive, git
+        /// A server of others: the command that was typed.
+        case command
     }
 
     public var kind: Kind
-    /// An absolute path, or the address of a git repository with an optional `#BRANCH-OR-TAG`.
+    /// An absolute path, a command line, or the address of a git repository with an optional `#BRANCH-OR-TAG`.
     public var location: String
     /// The commit that was taken, for git.
     public var commit: String?
