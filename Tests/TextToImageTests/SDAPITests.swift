@@ -16,6 +16,7 @@ struct SDAPITests {
         var provider = SDAPIProvider(["SDAPI_BASE_URL": url].merging(variables) { _, new in new })
         provider.pollInterval = .milliseconds(5)
         provider.makeID = { "1" }
+        provider.farewell = .minutes(1)
         return provider
     }
 

@@ -206,7 +206,9 @@ public final class ObserverPluginSink: Sink {
     }
 
     private func run(_ talk: ObserverTalk) async {
-        defer { talk.end("it has ended") }
+        // For whoever comes to hear of it only when the next start is due already.
+        var reason = "it has ended"
+        defer { talk.end(reason) }
         let lines = Mutex(LineSplitter(limit: PluginNote.longest))
         let say: @Sendable (String) -> Void = { [onNote] in onNote(.said($0)) }
         do {
@@ -218,21 +220,25 @@ public final class ObserverPluginSink: Sink {
                 onError: { bytes in lines.withLock { $0.feed(bytes, say) } }
             )
             lines.withLock { $0.finish(say) }
-            noteEnd(of: talk, end)
+            reason = noteEnd(of: talk, end) ?? reason
         } catch let failure as TaskFailure {
-            noteCrash([failure.message, failure.fix ?? ""].joined(separator: " "), of: talk)
+            reason = [failure.message, failure.fix ?? ""].joined(separator: " ")
+            noteCrash(reason, of: talk)
         } catch {
             // Cancelled, with all that it had started.
         }
     }
 
     /// A run that was not asked to end has crashed, whatever its status.
-    private func noteEnd(of talk: ObserverTalk, _ end: PluginProcess.End) {
+    ///
+    /// - Returns: why, then.
+    private func noteEnd(of talk: ObserverTalk, _ end: PluginProcess.End) -> String? {
         guard !talk.isDismissed else {
             onNote(.happened("ended"))
-            return state.withLock { state in
+            state.withLock { state in
                 if case .running(let current) = state, current === talk { state = .idle }
             }
+            return nil
         }
         var reason: String
         switch end.status {
@@ -244,6 +250,7 @@ public final class ObserverPluginSink: Sink {
             reason += ": \(last)".truncated(toUTF8: 512)
         }
         noteCrash(reason, of: talk)
+        return reason
     }
 
     private func noteCrash(_ reason: String, of talk: ObserverTalk) {

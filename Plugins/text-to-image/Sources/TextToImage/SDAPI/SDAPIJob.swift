@@ -16,11 +16,14 @@ final class SDAPIJob: Sendable {
     /// What the request is called, by servers that take names.
     let id: String
     private let client: ServerClient
+    /// What stopping the server may take: the grace of a cancelled task is short.
+    private let farewell: TimeAmount
     /// The time at which the job started that ran before ours was sent. Servers have one such time for each job.
     private let before = Mutex<String?>(nil)
 
-    init(id: String, client: ServerClient) {
+    init(id: String, client: ServerClient, farewell: TimeAmount = .seconds(2)) {
         self.id = id
+        self.farewell = farewell
         self.client = client
     }
 
@@ -70,14 +73,14 @@ final class SDAPIJob: Sendable {
 
     private func interrupt() async {
         var hasty = client
-        // The grace of a cancelled task is short.
-        hasty.timeout = .seconds(2)
+        hasty.timeout = farewell
         guard case .ours = await SDAPIJob(copying: self, client: hasty).state() else { return }
         _ = try? await hasty.post("/sdapi/v1/interrupt", [:])
     }
 
     private init(copying other: SDAPIJob, client: ServerClient) {
         id = other.id
+        farewell = other.farewell
         self.client = client
         before.withLock { $0 = other.before.withLock { $0 } }
     }

@@ -13,6 +13,8 @@ struct SDAPIProvider {
     /// How often the server is asked how far it is.
     var pollInterval = Duration.seconds(1)
     /// Makes the name by which the server knows this request.
+    /// What stopping the server's work may take when the task is cancelled.
+    var farewell = TimeAmount.seconds(2)
     var makeID: @Sendable () -> String = { UUID().uuidString.lowercased() }
 
     init(_ environment: [String: String]) {
@@ -27,7 +29,7 @@ struct SDAPIProvider {
     func images(_ request: ImageRequest, _ context: FeatureContext) async throws -> ProvidedImages {
         context.progress(nil, "asking \(client.settings.baseURL)")
         if let model = request.model { try await check(model) }
-        let job = SDAPIJob(id: "task(belfry-\(makeID()))", client: client)
+        let job = SDAPIJob(id: "task(belfry-\(makeID()))", client: client, farewell: farewell)
         await job.noteWhatRuns()
         let answer = try await job.interruptingWhenCancelled {
             try await withThrowingTaskGroup(of: ServerAnswer?.self) { group in
