@@ -22,10 +22,13 @@ run: dependencies ## Builds Belfry and makes a picture with it, in the backgroun
 # What starts many real programs goes by itself, so that the others are not kept waiting for the machine.
 APART = BundledPluginTests DBusTests DesktopTestingTests BelfryDesktopTests EndToEndTests
 
+# So many tests at once: each may start a hub or a server of its own.
+WIDTH = --experimental-maximum-parallelization-width 6
+
 test: test-dependencies test-environments ## Runs all tests.
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build $(APART:%=--skip '^%\.')
-	@for tests in $(APART); do $(SWIFT) test --skip-build --filter "^$$tests\\." || exit 1; done
+	$(SWIFT) test --skip-build $(WIDTH) $(APART:%=--skip '^%\.')
+	@for tests in $(APART); do $(SWIFT) test --skip-build $(WIDTH) --filter "^$$tests\\." || exit 1; done
 
 # What is started often, apart: fully static it starts three times as fast, and the flag holds for a
 # whole build.
