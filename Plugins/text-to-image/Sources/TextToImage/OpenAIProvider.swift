@@ -90,16 +90,23 @@ struct OpenAIProvider {
         _ context: FeatureContext,
         _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let beat = Task {
-            let start = ContinuousClock.now
-            while true {
-                try await Task.sleep(for: heartbeat)
-                let seconds = (ContinuousClock.now - start).components.seconds
-                context.progress(nil, "waiting for \(model), \(seconds) s")
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await work() }
+            group.addTask {
+                let start = ContinuousClock.now
+                // Ends with the group: the work's own end is what counts.
+                while (try? await Task.sleep(for: heartbeat)) != nil {
+                    let seconds = (ContinuousClock.now - start).components.seconds
+                    context.progress(nil, "waiting for \(model), \(seconds) s")
+                }
+                return nil
             }
+            defer { group.cancelAll() }
+            while let end = try await group.next() {
+                if let value = end { return value }
+            }
+            throw CancellationError()
         }
-        defer { beat.cancel() }
-        return try await work()
     }
 
     // MARK: Failures
