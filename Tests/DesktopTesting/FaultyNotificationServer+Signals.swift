@@ -36,7 +36,8 @@ extension FaultyNotificationServer {
     }
 
     /// The popup goes, for this reason.
-    public func close(_ id: UInt32, reason: UInt32) throws {
+    public func close(_ id: UInt32, reason: UInt32) async throws {
+        try await answered()
         state.update { $0.visible[id] = nil }
         try emit(.closed(reason: reason), for: id)
     }
@@ -46,15 +47,39 @@ extension FaultyNotificationServer {
     /// - Parameters:
     ///   - token: sent before the action, as by servers that have one.
     ///   - closing: whether the popup goes after it with reason 2, as most servers do. Defaults to false.
-    public func invoke(_ id: UInt32, _ key: String, token: String? = nil, closing: Bool = false) throws {
+    public func invoke(_ id: UInt32, _ key: String, token: String? = nil, closing: Bool = false)
+        async throws
+    {
+        try await answered()
         if let token { try activationToken(id, token) }
         try emit(.actionInvoked(key), for: id)
-        if closing { try close(id, reason: 2) }
+        if closing { try await close(id, reason: 2) }
     }
 
     /// A token that comes before the action.
     public func activationToken(_ id: UInt32, _ token: String) throws {
         try emit(.activationToken(token), for: id)
+    }
+
+    static let turnInterface = DBusInterface(
+        "io.github.belfry.Turn",
+        methods: [DBusMethod("Take") { _ in [] }]
+    )
+
+    /// Returns when every call that was received so far is answered, but for those that are held.
+    ///
+    /// A person sees a popup, and can click on it, when the server is done with the call that brought it;
+    /// a test hears of that call while it is worked on. Calls are worked on one after the other, so this one
+    /// of its own has its turn when those before it are done.
+    private func answered() async throws {
+        let turn = DBusMethodCall(
+            destination: connection.uniqueName,
+            path: Self.path,
+            interface: Self.turnInterface.name,
+            member: "Take",
+            arguments: []
+        )
+        _ = try await connection.call(turn)
     }
 
     /// The same signal from a connection that does not own the name. It is on the bus when this returns.

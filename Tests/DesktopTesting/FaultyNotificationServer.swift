@@ -70,7 +70,8 @@ public final class FaultyNotificationServer: Sendable {
         let server = FaultyNotificationServer(connection: connection, address: address, state: state)
         try connection.export(
             DBusObject(interfaces: [
-                serverInterface(state, emit: { [weak connection] in try connection?.emit($0) })
+                serverInterface(state, emit: { [weak connection] in try connection?.emit($0) }),
+                turnInterface,
             ]),
             at: path
         )

@@ -164,7 +164,7 @@ struct FaultyServerTests {
         let all = try await desk.client.signals(DBusSignalRule(interface: FaultyNotificationServer.name))
         let owners = try await desk.client.serverSignals()
         try await desk.server.spoof(.actionInvoked("spoofed"), for: 1)
-        try desk.server.invoke(1, "real", token: "t", closing: true)
+        try await desk.server.invoke(1, "real", token: "t", closing: true)
         let real = ["ActivationToken(1, t)", "ActionInvoked(1, real)", "NotificationClosed(1, 2)"]
         #expect(try await all.next(4) == ["ActionInvoked(1, spoofed)"] + real)
         #expect(try await owners.next(3) == real)

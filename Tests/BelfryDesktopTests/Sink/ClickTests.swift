@@ -18,17 +18,17 @@ struct ClickTests {
             let failed = try await server.notification { $0.summary == "❌ Generation Failed" }
             let popup = try #require(failed.id)
             let retry = try #require(failed.actions.first { $0.label == "Retry" }?.key)
-            try server.invoke(popup + 100, retry)
-            try server.invoke(popup, "rm -rf")
-            try server.invoke(popup, retry)
-            try server.invoke(popup, retry)
+            try await server.invoke(popup + 100, retry)
+            try await server.invoke(popup, "rm -rf")
+            try await server.invoke(popup, retry)
+            try await server.invoke(popup, retry)
             _ = try await bench.control.calls(count: 1)
             let other = try await bench.run("Another")
             let running = try await server.notification { $0.summary == "Another" }
             let cancel = try #require(running.actions.first?.key)
-            try server.invoke(popup, cancel)
-            try server.invoke(try #require(running.id), retry)
-            try server.invoke(try #require(running.id), cancel)
+            try await server.invoke(popup, cancel)
+            try await server.invoke(try #require(running.id), retry)
+            try await server.invoke(try #require(running.id), cancel)
             let calls = try await bench.control.calls(count: 2)
             #expect(calls == [.retry(id), .cancel(other)])
         }
@@ -45,7 +45,7 @@ struct ClickTests {
             try await bench.progress(id, 77)
             try await server.notification { $0.hints["value"] == .int32(77) }
             #expect(bench.control.calls.isEmpty)
-            try server.invoke(popup, cancel)
+            try await server.invoke(popup, cancel)
             #expect(try await bench.control.calls(count: 1) == [.cancel(id)])
         }
     }
@@ -66,10 +66,10 @@ struct ClickTests {
             try await bench.complete(id, ["/nowhere/a picture.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
             let popup = try #require(done.id)
-            try server.invoke(popup, "default", token: "token-1")
+            try await server.invoke(popup, "default", token: "token-1")
             let first = try await bench.opener.opened(count: 1)
             #expect(first == [.init(what: "file:///nowhere/a%20picture.png", token: "token-1")])
-            try server.invoke(popup, try #require(done.actions.first { $0.label == "Show in folder" }?.key))
+            try await server.invoke(popup, try #require(done.actions.first { $0.label == "Show in folder" }?.key))
             let second = try await bench.opener.opened(count: 2)
             #expect(second[1] == .init(what: "file:///nowhere", token: nil), "no file manager is on this bus")
         }

@@ -40,7 +40,7 @@ struct LifetimeTests {
             let first = try await server.notification()
             try await bench.complete(id)
             try await server.notification { $0.summary == "✨ Generation Complete!" }
-            try server.close(try #require(first.id), reason: 2)
+            try await server.close(try #require(first.id), reason: 2)
             let onlooker = try await DBusConnection.open(bench.bus.address)
             #expect(try await onlooker.owner(of: first.sender) == first.sender)
             _ = try await bench.run("Second")

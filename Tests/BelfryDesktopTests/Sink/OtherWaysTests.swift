@@ -19,7 +19,7 @@ struct OtherWaysTests {
             try await bench.complete(id, ["/results/one.png", "/results/two.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
             let key = try #require(done.actions.first { $0.label == "Show in folder" }?.key)
-            try server.invoke(try #require(done.id), key, token: "token-7")
+            try await server.invoke(try #require(done.id), key, token: "token-7")
             let shown = try await files.shown(count: 1)
             #expect(shown[0].uris == ["file:///results/one.png", "file:///results/two.png"])
             #expect(shown[0].startupID == "token-7")
@@ -34,7 +34,7 @@ struct OtherWaysTests {
             let id = try await bench.run { $0.origin = "org.example.Painter" }
             try await bench.complete(id, ["/results/one.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
-            try server.invoke(try #require(done.id), "default", token: "token-8")
+            try await server.invoke(try #require(done.id), "default", token: "token-8")
             let calls = try await program.calls(count: 1)
             guard case .activate(let data) = calls[0] else {
                 throw WaitedInVain("Activate", seen: "\(calls)")
@@ -49,7 +49,7 @@ struct OtherWaysTests {
                 $0.hints["desktop-entry"] == .string("org.example.Other") && $0.hints["value"] == nil
                     && $0.summary == "✨ Generation Complete!"
             }
-            try server.invoke(try #require(next.id), "default")
+            try await server.invoke(try #require(next.id), "default")
             #expect(try await bench.opener.opened(count: 1).map(\.what) == ["org.example.Other"])
         }
     }
@@ -81,13 +81,13 @@ struct OtherWaysTests {
             try await bench.fail(id, error)
             let failed = try await server.notification { $0.summary == "❌ Generation Failed" }
             let popup = try #require(failed.id)
-            try server.invoke(popup, try #require(failed.actions.first { $0.label == "Details" }?.key))
+            try await server.invoke(popup, try #require(failed.actions.first { $0.label == "Details" }?.key))
             let details = try await server.notification {
                 $0.body.contains("Fix: Install one.\nline 1\nline 2\nbelfry log 1")
             }
             #expect(details.actions.map(\.label) == ["Retry"])
             #expect(details.replacesID == popup)
-            try server.invoke(popup, try #require(details.actions.first?.key))
+            try await server.invoke(popup, try #require(details.actions.first?.key))
             #expect(try await bench.control.calls(count: 1) == [.retry(id)])
         }
     }
@@ -99,7 +99,7 @@ struct OtherWaysTests {
             let id = try await bench.run()
             try await bench.complete(id, ["/results/one.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
-            try server.invoke(try #require(done.id), "default")
+            try await server.invoke(try #require(done.id), "default")
             let seen = try await server.notification { $0.summary == "That did not work" }
             #expect(seen.body == "There is no xdg-open.\nFix: Install xdg-utils.")
         }
@@ -113,7 +113,7 @@ struct OtherWaysTests {
             let id = try await bench.run()
             try await bench.complete(id, ["/secret.png"])
             let done = try await server.notification { $0.summary == "✨ Generation Complete!" }
-            try server.invoke(try #require(done.id), "default")
+            try await server.invoke(try #require(done.id), "default")
             let seen = try await server.notification { $0.summary == "That did not work" }
             #expect(seen.body == "The log of the hub says why.")
         }
@@ -240,7 +240,7 @@ struct OtherWaysTests {
             #expect(report.abilities.contains { $0.what == "Popups have buttons." && $0.has })
             #expect(report.abilities.contains { $0.what.contains("belfry list") && !$0.has })
             let popup = try #require(seen.first { $0.actions.contains { $0.label == "Retry" } })
-            try server.invoke(try #require(popup.id), try #require(popup.actions.first?.key))
+            try await server.invoke(try #require(popup.id), try #require(popup.actions.first?.key))
             try await server.notification { $0.body == "You clicked retry: buttons work here." }
         }
     }

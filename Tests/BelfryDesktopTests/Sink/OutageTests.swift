@@ -41,7 +41,7 @@ struct OutageTests {
             let seen = try await next.notification()
             #expect(seen.replacesID == 0)
             #expect(seen.actions.isEmpty, "the new one has none")
-            try server.invoke(try #require(old.id), try #require(old.actions.first?.key))
+            try await server.invoke(try #require(old.id), try #require(old.actions.first?.key))
             try await bench.complete(id)
             try await next.notification { $0.summary == "✨ Generation Complete!" }
             #expect(bench.control.calls.isEmpty, "the old server is nobody now")

@@ -111,7 +111,7 @@ struct SinkTests {
         try await SinkBench.run { bench, server in
             let id = try await bench.run()
             let first = try #require(try await server.notification().id)
-            try server.close(first, reason: 2)
+            try await server.close(first, reason: 2)
             try await bench.sink.heard { $0.attempts[id]?.isDismissed == true }
             try await bench.progress(id, 50)
             try await bench.complete(id)
@@ -125,7 +125,7 @@ struct SinkTests {
     func expired() async throws {
         try await SinkBench.run { bench, server in
             let id = try await bench.run()
-            try server.close(try #require(try await server.notification().id), reason: 1)
+            try await server.close(try #require(try await server.notification().id), reason: 1)
             try await bench.sink.heard { $0.attempts[id]?.isDismissed == true }
             try await bench.complete(id)
             try await server.notification { $0.summary == "✨ Generation Complete!" }
@@ -150,7 +150,7 @@ struct SinkTests {
                 popups.count == 1 && popups.values.contains { $0.summary == "30 tasks finished, 1 failed" }
             }
             let (id, popup) = try #require(visible.first)
-            try server.invoke(id, try #require(popup.actions.first { $0.label == "Retry failed" }?.key))
+            try await server.invoke(id, try #require(popup.actions.first { $0.label == "Retry failed" }?.key))
             #expect(try await bench.control.calls(count: 1) == [.retry(try #require(failed))])
         }
     }
