@@ -69,7 +69,10 @@ struct ClickTests {
             try await server.invoke(popup, "default", token: "token-1")
             let first = try await bench.opener.opened(count: 1)
             #expect(first == [.init(what: "file:///nowhere/a%20picture.png", token: "token-1")])
-            try await server.invoke(popup, try #require(done.actions.first { $0.label == "Show in folder" }?.key))
+            try await server.invoke(
+                popup,
+                try #require(done.actions.first { $0.label == "Show in folder" }?.key)
+            )
             let second = try await bench.opener.opened(count: 2)
             #expect(second[1] == .init(what: "file:///nowhere", token: nil), "no file manager is on this bus")
         }
