@@ -129,7 +129,7 @@ extension PopupBoard {
     private func isForAnswerToCome(_ actionKey: String, _ slot: Slot) -> Bool {
         guard let flight = slot.inFlight, flight.generation != slot.generation else { return false }
         return PopupActionKey(actionKey)?.generation == flight.generation
-            || (slot.shown == nil && actionKey == PopupActionKey.default)
+            || (slot.shown?.defaultButton == nil && actionKey == PopupActionKey.default)
     }
 
     private func action(_ actionKey: String, of popup: Popup, generation: Int) -> PopupAction? {

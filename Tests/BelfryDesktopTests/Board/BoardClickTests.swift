@@ -85,6 +85,18 @@ struct BoardClickTests {
         #expect(bench.answer().notes == [.clicked(.running, .retry, .outcome(), activationToken: nil)])
     }
 
+    @Test("24. a click on the whole popup that comes just before the update's answer is not lost")
+    func earlyDefault() {
+        var bench = BoardBench()
+        let id = bench.put(.progress(1))
+        bench.advance(.seconds(1))
+        var outcome = Popup.outcome()
+        outcome.defaultButton = .details
+        bench.show(outcome)
+        #expect(bench.board.invoked(id, PopupActionKey.default).isEmpty)
+        #expect(bench.answer().notes == [.clicked(.running, .details, outcome, activationToken: nil)])
+    }
+
     @Test("24. signals for popups of others are not kept")
     func foreignSignals() {
         var bench = BoardBench()
