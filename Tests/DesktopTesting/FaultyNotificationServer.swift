@@ -150,10 +150,14 @@ public final class FaultyNotificationServer: Sendable {
     /// does.
     public func releaseName() async throws { try await connection.releaseName(Self.name) }
 
-    /// Leaves the bus, as a server that crashes: calls that are held are never answered.
+    /// Leaves the bus, as a server that crashes: calls that are held are never answered. The name is free when
+    /// this returns.
     public func vanish() async {
+        let witness = try? await DBusConnection.open(address)
         await connection.close()
         release()
+        while let witness, (try? await witness.owner(of: Self.name)) == connection.uniqueName {}
+        await witness?.close()
         await spoofer.withLock { $0 }?.close()
     }
 

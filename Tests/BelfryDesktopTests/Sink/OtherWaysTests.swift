@@ -41,7 +41,6 @@ struct OtherWaysTests {
             }
             #expect(data["activation-token"]?.stringValue == "token-8")
             #expect(data["desktop-startup-id"]?.stringValue == "token-8")
-            await program.close()
             // Without a name on the bus it is started.
             let other = try await bench.run { $0.origin = "org.example.Other" }
             try await bench.complete(other)
@@ -51,6 +50,7 @@ struct OtherWaysTests {
             }
             try await server.invoke(try #require(next.id), "default")
             #expect(try await bench.opener.opened(count: 1).map(\.what) == ["org.example.Other"])
+            await program.close()
         }
     }
 
@@ -250,6 +250,7 @@ struct OtherWaysTests {
         try await SinkBench.run { bench, server in
             let count = try await bench.sink.test().shown.count
             let first = Set(try await server.notifications(count: count).compactMap(\.id))
+            try await bench.sink.heard { $0.board.isSettled }
             _ = try await bench.sink.test()
             let second = Set(try await server.notifications(count: 2 * count).suffix(count).compactMap(\.id))
             #expect(second.count == count)
