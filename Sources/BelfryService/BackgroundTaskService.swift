@@ -143,9 +143,10 @@ public final class BackgroundTaskService: TaskControl {
 
     /// A name that no task has would make all of them the same.
     private func check(_ rule: UniqueRule?, _ params: JSONValue, _ feature: FeatureDescriptor) throws {
+        guard let names = rule?.params else { return }
         let known = Set(feature.paramsSchema["properties"]?.object?.keys.map { $0 } ?? [])
             .union(params.object?.keys.map { $0 } ?? [])
-        guard let name = rule?.params?.first(where: { !known.contains($0) }) else { return }
+        guard let name = names.first(where: { !known.contains($0) }) else { return }
         let hint = NameSuggestion.closest(to: name, among: known.sorted()).map { "; did you mean '\($0)'?" }
         throw BelfryError(
             .invalidRequest,

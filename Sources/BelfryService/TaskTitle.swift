@@ -9,7 +9,7 @@ enum TaskTitle {
     static func make(for new: NewTask) -> String {
         let source = new.title.isEmpty ? derived(from: new.params) : new.title
         let line = source.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return line.count <= limit ? line : String(line.prefix(limit - 1)) + "…"
+        return line.utf8.count <= limit || line.count <= limit ? line : String(line.prefix(limit - 1)) + "…"
     }
 
     private static func derived(from params: JSONValue) -> String {
