@@ -21,7 +21,7 @@ extension BackgroundTask {
         if isStashed { object["stashed"] = true }
         object.set("notBefore", notBefore.map { .string($0.description) })
         object.set("deadline", deadline.map { .string($0.description) })
-        if !options.isDefault { for (key, value) in options.json.object ?? [:] { object[key] = value } }
+        if !$options.isDefault { for (key, value) in options.json.object ?? [:] { object[key] = value } }
         object["status"] = .string(status.rawValue)
         object["progress"] = .double(progress)
         object.set("message", message.map { .string($0) })

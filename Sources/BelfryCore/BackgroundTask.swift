@@ -106,14 +106,14 @@ public struct BackgroundTask: Hashable, Sendable {
     public var notBefore: Timestamp?
     /// When the task fails if it is not final.
     public var deadline: Timestamp?
-    public var options: TaskOptions
+    @Rare public var options: TaskOptions
     public var status: TaskStatus
     /// Percent, 0…100.
     public var progress: Double
     /// What the feature last said about its progress.
     public var message: String?
     public var result: TaskResult?
-    public var error: TaskFailure?
+    @Rare public var error: TaskFailure?
     /// The number of the current or last attempt; 0 before the first.
     public var attempt: Int
     /// The attempt after which a retryable failure is final.
@@ -163,7 +163,7 @@ public struct BackgroundTask: Hashable, Sendable {
         isStashed = new.isStashed
         notBefore = new.notBefore
         deadline = new.deadline
-        options = new.options
+        _options = new.$options
         status = .pending
         progress = 0
         attempt = 0
@@ -230,7 +230,7 @@ public struct NewTask: Hashable, Sendable {
     /// The tasks that must be final before this one starts: ids of stored tasks, or of others in the same
     /// submission.
     public var after: [TaskID] = []
-    public var options = TaskOptions()
+    @Rare public var options: TaskOptions
     /// Defaults to what the feature's retry policy says; 1 in a store that was given nil.
     public var maxAttempts: Int?
     /// Defaults to what the feature says; rerun in a store that was given nil.

@@ -17,7 +17,6 @@ public struct TaskOptions: Hashable, Sendable {
 
     public init() {}
 
-    public var isDefault: Bool { self == TaskOptions() }
 }
 
 /// How long attempts may take.

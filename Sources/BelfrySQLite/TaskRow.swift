@@ -147,7 +147,7 @@ enum TaskRow {
         row.add(task.flow)
         row.add(task.isStashed)
         row.add(task.deadline?.milliseconds)
-        row.add(task.options.isDefault ? nil : task.options.json.text)
+        row.add(task.$options.isDefault ? nil : task.options.json.text)
         row.add(task.lane.description)
         row.add(isReady(task, at: now))
         row.add(context)
@@ -232,7 +232,7 @@ enum TaskRow {
             task.title.free, task.params.text, task.notify.rawValue,
             text(of: task.labels), task.priority, task.group, task.needs.text,
             task.lane.description, task.turn, task.notBefore?.milliseconds, task.deadline?.milliseconds,
-            isReady(task, at: now), task.maxAttempts, task.options.isDefault ? nil : task.options.json.text,
+            isReady(task, at: now), task.maxAttempts, task.$options.isDefault ? nil : task.options.json.text,
             task.uniqueKey?.free, task.revision, task.updatedAt.milliseconds, task.number,
         ])
     }
