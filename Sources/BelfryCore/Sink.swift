@@ -148,4 +148,10 @@ public enum SinkError: Error, Sendable {
     case unavailable(String, retryAfter: Duration? = nil)
     /// This one event cannot be delivered, and all before it are: it is tried a few times, then parked.
     case rejected(position: Int64, String)
+    /// As ``rejected(position:_:)``, and it has been tried often enough: it is parked at once. Should the sink find
+    /// at the next event that this one was not at fault, it throws ``broken(_:acquitting:)``.
+    case poisonous(position: Int64, String)
+    /// The sink works no more, whatever it is given, until another takes its place. The event that was parked last
+    /// comes back to its place in the order if `acquitting` names it.
+    case broken(String, acquitting: Int64?)
 }

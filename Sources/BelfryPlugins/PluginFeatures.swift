@@ -160,22 +160,36 @@ public final class PluginFeatures: Sendable {
     /// - Throws: ``BelfryError`` `invalid_plugin` with what the server said instead.
     public func learn(_ plugin: InstalledPlugin) async throws {
         guard plugin.manifest.runner.wire == .mcp else { return }
-        let host = state.withLock { $0.hosts[plugin.manifest.id] } ?? makeHost(plugin)
+        do { try await fetchTools(of: plugin) } catch let failure as TaskFailure {
+            let said =
+                failure.logTail.map { $0.isEmpty ? "" : "\nIts last words:\n\($0.truncated(toUTF8: 2000))" }
+                ?? ""
+            throw BelfryError(.invalidPlugin, failure.message + said, fix: failure.fix)
+        }
+    }
+
+    /// Asks a plugin's server for its tools unless they are known or it was asked before. Why it does not tell is
+    /// shown with the plugin.
+    public func learnIfNew(_ plugin: InstalledPlugin) async {
+        guard plugin.manifest.runner.wire == .mcp, cache.tools(of: plugin) == nil,
+            state.withLock({ $0.asked.insert(plugin).inserted })
+        else { return }
+        do { try await fetchTools(of: plugin) } catch { isSilent(plugin, error) }
+    }
+
+    private func fetchTools(of plugin: InstalledPlugin) async throws {
+        let id = plugin.manifest.id
+        // What it was before an update may still run, and knows nothing of the new tools.
+        let present = state.withLock { $0.hosts[id] }.flatMap { $0.plugin == plugin ? $0 : nil }
+        let host = present ?? makeHost(plugin)
         let isEnding = state.withLock { state in
             state.learning.append(host)
             return state.endsAsking
         }
         defer { state.withLock { $0.learning.removeAll { $0 === host } } }
         guard !isEnding else { throw CancellationError() }
-        do {
-            _ = cache.keep(try await host.listTools(), of: plugin)
-            state.withLock { $0.silent[plugin.manifest.id] = nil }
-        } catch let failure as TaskFailure {
-            let said =
-                failure.logTail.map { $0.isEmpty ? "" : "\nIts last words:\n\($0.truncated(toUTF8: 2000))" }
-                ?? ""
-            throw BelfryError(.invalidPlugin, failure.message + said, fix: failure.fix)
-        }
+        _ = cache.keep(try await host.listTools(), of: plugin)
+        state.withLock { $0.silent[id] = nil }
     }
 
     /// Once for each plugin, beside everything else: what is not known is not offered.
@@ -184,13 +198,15 @@ public final class PluginFeatures: Sendable {
         addJob.yield { [self] in
             do {
                 if cache.keep(try await host.listTools(), of: host.plugin) { changed() }
-            } catch let failure as TaskFailure {
-                state.withLock { $0.silent[host.plugin.manifest.id] = failure }
-                remark(host.plugin.manifest.id, "does not tell its tools: \(failure.message)")
-            } catch {
-                // The hub ends.
-            }
+            } catch { isSilent(host.plugin, error) }
         }
+    }
+
+    private func isSilent(_ plugin: InstalledPlugin, _ error: any Error) {
+        // Anything else is the end of the hub.
+        guard let failure = error as? TaskFailure else { return }
+        state.withLock { $0.silent[plugin.manifest.id] = failure }
+        remark(plugin.manifest.id, "does not tell its tools: \(failure.message)")
     }
 
     private func remark(_ id: String, _ remark: String) {

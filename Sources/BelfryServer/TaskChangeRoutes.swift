@@ -67,13 +67,13 @@ struct TaskChangeRoutes {
         case "cancel":
             let open: Set<TaskStatus> = [.pending, .processing]
             let tasks = try await BulkFilter.tasks(filter, backend, of: open, named: open)
-            let count = try await each(tasks, isDryRun) { try await backend.cancel($0) }
-            return Response(json: ["cancelled": .int(Int64(count))])
+            let change = try await each(tasks, isDryRun) { try await backend.cancel($0) }
+            return Response(json: change.json("cancelled"))
         case "retry":
             let final = Set(TaskStatus.allCases.filter(\.isFinal))
             let tasks = try await BulkFilter.tasks(filter, backend, of: [.failed], named: final)
-            let count = try await each(tasks, isDryRun) { try await backend.retry($0, context: nil) }
-            return Response(json: ["retried": .int(Int64(count))])
+            let change = try await each(tasks, isDryRun) { try await backend.retry($0, context: nil) }
+            return Response(json: change.json("retried"))
         default:
             throw BelfryError(
                 .invalidRequest,
@@ -83,19 +83,41 @@ struct TaskChangeRoutes {
         }
     }
 
-    /// Changes tasks one by one. What has moved on meanwhile is left as it is.
+    /// Changes tasks one by one. What may not be changed, or has moved on meanwhile, is left as it is and told of.
     private func each(_ tasks: [TaskID], _ isDryRun: Bool, _ change: (TaskID) async throws -> BackgroundTask)
-        async throws -> Int
+        async throws -> BulkChange
     {
-        if isDryRun { return tasks.count }
-        var count = 0
+        var result = BulkChange()
         for id in tasks {
             do {
-                _ = try await change(id)
-                count += 1
-            } catch let error as BelfryError where error.isAboutOneTask {}
+                if !isDryRun { _ = try await change(id) }
+                result.count += 1
+            } catch let error as BelfryError where error.isAboutOneTask {
+                result.skipped += 1
+                if result.reasons.count < BulkChange.mostReasons { result.reasons.append(error.message) }
+            }
         }
-        return count
+        return result
+    }
+}
+
+/// What became of the tasks of a bulk request.
+private struct BulkChange {
+    /// However many were left as they are, this many reasons tell enough.
+    static let mostReasons = 10
+
+    var count = 0
+    var skipped = 0
+    var reasons: [String] = []
+
+    /// `{"retried":7,"skipped":1,"reasons":["…"]}`; the last two only when there are any.
+    func json(_ done: String) -> JSONValue {
+        var object: JSONObject = [done: .int(Int64(count))]
+        if skipped > 0 {
+            object["skipped"] = .int(Int64(skipped))
+            object["reasons"] = .array(reasons.map { .string($0) })
+        }
+        return .object(object)
     }
 }
 

@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 
 /// Which tasks a command means, when they are not named.
 struct TaskSelection: ParsableArguments {
@@ -71,7 +72,8 @@ struct RetryCommand: ParsableCommand {
         abstract: "Runs finished tasks again, each with a new budget of attempts.",
         discussion: """
             Without names it is what failed: all of it with --failed, or that of a batch, a feature or a label. What \
-            came after a task and failed with it comes back with it.
+            came after a task and failed with it comes back with it. One that may not be retried, such as a unique \
+            one while another does the same, is told of and left as it is.
             """
     )
 
@@ -176,6 +178,11 @@ enum Change {
             : try session.ask("POST", "/v1/tasks:bulk", body: body)
         let count = Format.tasks(answer[done]?.int ?? 0)
         Output.line(isDryRun ? "\(count) would be \(done)" : "\(count) \(done)")
+        guard let skipped = answer["skipped"]?.int, skipped > 0 else { return }
+        Output.note("\(Format.tasks(skipped)) left as before:")
+        let reasons = (answer["reasons"]?.array ?? []).compactMap(\.string)
+        for reason in reasons { Output.note("  \(Terminal.visible(reason))") }
+        if skipped > reasons.count { Output.note("  …") }
     }
 
     /// Changes each named task and says what was done.

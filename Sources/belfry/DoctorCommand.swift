@@ -86,12 +86,7 @@ struct DoctorCommand: ParsableCommand {
             for problem in status["store"]?["problems"]?.array ?? [] {
                 report.bad(problem["message"]?.string ?? "", problem["fix"]?.string ?? "none is known")
             }
-            for sink in status["sinks"]?.array ?? [] where sink["condition"]?.string == "failing" {
-                report.bad(
-                    "the sink \(sink["name"]?.string ?? "") fails: \(sink["lastError"]?.string ?? "")",
-                    "see the reason; it goes on by itself"
-                )
-            }
+            for sink in status["sinks"]?.array ?? [] { check(sink, &report) }
         } catch let error as BelfryError where error.code == .noHub {
             report.ok("hub: none runs; a submission starts one")
         } catch {
@@ -99,6 +94,19 @@ struct DoctorCommand: ParsableCommand {
                 "the hub does not answer: \(error)",
                 "belfry stop, or look at \(session.places.hubLog)"
             )
+        }
+    }
+
+    private func check(_ sink: JSONValue, _ report: inout Report) {
+        let name = sink["name"]?.string ?? ""
+        if sink["condition"]?.string == "failing" {
+            report.bad(
+                "the sink \(name) fails: \(sink["lastError"]?.string ?? "")",
+                "see the reason; it goes on by itself"
+            )
+        }
+        if let parked = sink["parked"]?.int, parked > 0 {
+            report.note("the sink \(name) has put events aside: \(parked)", "belfry sink parked \(name)")
         }
     }
 

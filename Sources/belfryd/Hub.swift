@@ -212,7 +212,7 @@ final class Hub: HubBackend {
     }
 
     func updatePlugin(_ id: String, _ request: PluginFiles) async throws -> JSONValue {
-        let updated = try parts.plugins.update(id, try addition(request))
+        let updated = try await parts.plugins.update(id, try addition(request))
         try await followPlugins()
         return updated
     }
@@ -226,14 +226,14 @@ final class Hub: HubBackend {
     }
 
     func setPlugin(_ id: String, isEnabled: Bool, isConfirmed: Bool) async throws -> JSONValue {
-        try parts.plugins.setEnabled(isEnabled, id, isConfirmed: isConfirmed)
+        try await parts.plugins.setEnabled(isEnabled, id, isConfirmed: isConfirmed)
         // Enabling what is enabled lets it begin anew: that lifts a quarantine.
         try await followPlugins(restarting: isEnabled ? [id] : [])
         return try parts.plugins.details(of: id)
     }
 
     func scanPlugins() async throws -> JSONValue {
-        parts.plugins.scan()
+        await parts.plugins.scanFully()
         try await followPlugins()
         return plugins()
     }

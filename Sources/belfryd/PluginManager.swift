@@ -128,15 +128,32 @@ final class PluginManager: Sendable {
         try registry.compare(id: id, directory: directory)
     }
 
-    func update(_ id: String, _ addition: PluginRegistry.Addition) throws -> JSONValue {
+    /// Takes another version. Its server is asked for its tools while the old one still takes tasks.
+    func update(_ id: String, _ addition: PluginRegistry.Addition) async throws -> JSONValue {
         let updated = try registry.update(id: id, addition)
-        scan()
+        defer { scan() }
+        do { if case .ready(let plugin) = updated.state { try await runners.learn(plugin) } } catch var error
+            as BelfryError
+        {
+            error.message = "The plugin '\(id)' is updated, and cannot be used: \(error.message)"
+            throw error
+        }
         return updated.details()
     }
 
-    func setEnabled(_ isEnabled: Bool, _ id: String, isConfirmed: Bool) throws {
+    func setEnabled(_ isEnabled: Bool, _ id: String, isConfirmed: Bool) async throws {
         try registry.setEnabled(isEnabled, id: id, isConfirmed: isConfirmed)
-        if isEnabled { runners.forgive(id) }
+        if isEnabled {
+            runners.forgive(id)
+            if case .ready(let plugin) = try registry.plugin(id).state { await runners.learnIfNew(plugin) }
+        }
+        scan()
+    }
+
+    /// Looks at the plugins on disk, and asks those servers for their tools that are new: so that what is served
+    /// from now on is all there is.
+    func scanFully() async {
+        for plugin in registry.scan().ready { await runners.learnIfNew(plugin) }
         scan()
     }
 

@@ -51,7 +51,7 @@ struct DocsTests {
         #expect(promises.count == 9)
         #expect(
             rows.map { $0[0] } == [
-                "1", "2", "3", "4", "5", "13", "14", "15", "16", "17", "25", "28", "34", "35",
+                "1", "2", "3", "4", "5", "13", "14", "15", "16", "17", "19", "25", "28", "34", "35",
             ]
         )
         try expectTests(promises.dropLast().map { $0[1] } + rows.map { $0[2] })

@@ -33,6 +33,23 @@ final class Attempts: Sendable {
     /// Waits until something was logged since the last time.
     func nextLog() async { for await _ in logged { return } }
 
+    /// Waits until the log has this. For one who waits at a time.
+    func waitForLog(_ text: String) async { while !log.contains(text) { await nextLog() } }
+
+    /// The context of an attempt whose progress is told: what comes of it first says that it has begun.
+    func reporting() -> (context: FeatureContext, progress: AsyncStream<Void>) {
+        let (progress, report) = AsyncStream.makeStream(of: Void.self)
+        let context = FeatureContext(
+            taskID: TaskID(stored: "0198c0de-7a3b-7cc1-9d2f-0123456789ab"),
+            featureID: "probe",
+            attempt: 1,
+            fence: 1,
+            outputDirectory: "",
+            onProgress: { _, _ in report.yield() }
+        )
+        return (context, progress)
+    }
+
     func context(_ change: (inout FeatureContext) -> Void = { _ in }) throws -> FeatureContext {
         try FileManager.default.createDirectory(
             atPath: directory.path + "/out",

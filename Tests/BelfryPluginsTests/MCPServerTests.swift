@@ -120,17 +120,9 @@ struct MCPServerTests {
         let context = try attempts.context()
         let failures = try await servers.run(host) { () -> [TaskFailure] in
             await withTaskGroup(of: TaskFailure?.self) { group in
-                let (started, didStart) = AsyncStream.makeStream(of: Void.self)
-                let waiting = FeatureContext(
-                    taskID: context.taskID,
-                    featureID: "tools/waits",
-                    attempt: 1,
-                    fence: 1,
-                    outputDirectory: "",
-                    onProgress: { _, _ in didStart.yield() }
-                )
+                let (waiting, progress) = attempts.reporting()
                 group.addTask { await Self.failure { try await host.call("waits", [:], waiting) } }
-                for await _ in started { break }
+                for await _ in progress { break }
                 group.addTask { await Self.failure { try await host.call("crashes", [:], context) } }
                 return await group.reduce(into: []) { all, one in if let one { all.append(one) } }
             }
@@ -175,7 +167,7 @@ struct MCPServerTests {
         let (result, status) = try await servers.run(host) { () in
             let result = try await host.call("chatty", [:], context)
             // What came before on stderr need not have been read before the answer.
-            while !attempts.log.contains("to the log") { await attempts.nextLog() }
+            await attempts.waitForLog("to the log")
             return (result, host.status)
         }
         #expect(result.value == ["result": "done"])
@@ -215,7 +207,7 @@ struct MCPServerTests {
                     _ = try await host.call("blocks", ["path": .string(file)], context)
                     order.take("first")
                 }
-                while host.status.condition != .busy { await Task.yield() }
+                await attempts.waitForLog("blocking")
                 group.addTask {
                     _ = try await host.call("text", ["word": "x"], context)
                     order.take("second")
@@ -226,131 +218,6 @@ struct MCPServerTests {
             }
         }
         #expect(order.lines == ["first", "second"])
-    }
-
-    // MARK: Cancelling
-
-    @Test(
-        "a cancelled attempt ends at once; a tool that does not hear it is ended after the grace",
-        arguments: both
-    )
-    func cancelBlocking(packages: Packages) async throws {
-        let grace = Gate()
-        let host = try await servers.tools(
-            on: packages,
-            sleep: { duration in
-                if duration == .seconds(5) { return await grace.wait() }
-                try await Task.sleep(for: duration)
-            }
-        )
-        let file = servers.directory.path + "/block"
-        try servers.directory.write("", to: "block")
-        let context = try attempts.context()
-        try await servers.run(host) { () in
-            let first = try await host.call("whoami", [:], context).value?["pid"]?.string
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    await #expect(throws: CancellationError.self) {
-                        try await host.call("blocks", ["path": .string(file)], context)
-                    }
-                }
-                while host.status.condition != .busy { await Task.yield() }
-                group.cancelAll()
-            }
-            // It is settled, and the server is still busy with it.
-            #expect(host.status.running == 1)
-            grace.open()
-            let second = try await host.call("whoami", [:], context).value?["pid"]?.string
-            #expect(second != first)
-        }
-        #expect(host.status.crashes == 0)
-        #expect(servers.remarks.lines == ["a call goes on after it was cancelled: the server is ended"])
-    }
-
-    @Test("a call that is blocked by one that was cancelled fails, and may be retried")
-    func blockedByAnother() async throws {
-        // A plain function holds up this SDK's whole server.
-        let grace = Gate()
-        let host = try await servers.tools(
-            on: .mcp1,
-            sleep: { duration in
-                if duration == .seconds(5) { return await grace.wait() }
-                try await Task.sleep(for: duration)
-            }
-        )
-        let file = servers.directory.path + "/block"
-        try servers.directory.write("", to: "block")
-        let context = try attempts.context()
-        let failure = try await servers.run(host) { () -> TaskFailure? in
-            await withTaskGroup(of: TaskFailure?.self) { group in
-                await withTaskGroup(of: Void.self) { blocking in
-                    blocking.addTask { _ = try? await host.call("blocks", ["path": .string(file)], context) }
-                    while host.status.running < 1 { await Task.yield() }
-                    group.addTask {
-                        await Self.failure { try await host.call("text", ["word": "x"], context) }
-                    }
-                    while host.status.running < 2 { await Task.yield() }
-                    blocking.cancelAll()
-                }
-                grace.open()
-                return await group.next() ?? nil
-            }
-        }
-        #expect(failure?.code == "server_ended")
-        #expect(failure?.isRetryable == true)
-        #expect(host.status.crashes == 0)
-    }
-
-    @Test("a call that answers within the grace keeps its server; the answer is ignored")
-    func cancelAnswered() async throws {
-        // This SDK answers a cancelled call with an error.
-        let host = try await servers.tools(on: .mcp1)
-        let context = try attempts.context()
-        let (started, didStart) = AsyncStream.makeStream(of: Void.self)
-        let waiting = FeatureContext(
-            taskID: context.taskID,
-            featureID: "tools/waits",
-            attempt: 1,
-            fence: 1,
-            outputDirectory: "",
-            onProgress: { _, _ in didStart.yield() }
-        )
-        try await servers.run(host) { () in
-            let first = try await host.call("whoami", [:], context).value
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { _ = try? await host.call("waits", [:], waiting) }
-                for await _ in started { break }
-                group.cancelAll()
-            }
-            while host.status.running > 0 { await Task.yield() }
-            #expect(try await host.call("whoami", [:], context).value == first)
-        }
-        #expect(servers.remarks.lines.isEmpty)
-    }
-
-    @Test("where cancelling is known to work, the server is kept though it answers nothing")
-    func cancelTrusted() async throws {
-        let host = try await servers.tools(on: .mcp2, change: { $0.runner.stopsWhenCancelled = true })
-        let context = try attempts.context()
-        let (started, didStart) = AsyncStream.makeStream(of: Void.self)
-        let waiting = FeatureContext(
-            taskID: context.taskID,
-            featureID: "tools/waits",
-            attempt: 1,
-            fence: 1,
-            outputDirectory: "",
-            onProgress: { _, _ in didStart.yield() }
-        )
-        try await servers.run(host) { () in
-            let first = try await host.call("whoami", [:], context).value
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { _ = try? await host.call("waits", [:], waiting) }
-                for await _ in started { break }
-                group.cancelAll()
-            }
-            #expect(host.status.running == 0)
-            #expect(try await host.call("whoami", [:], context).value == first)
-        }
     }
 
     // MARK: Others' servers

@@ -180,39 +180,74 @@ struct ObserverSinkTests {
 
     // MARK: Failing
 
-    @Test("crashes: the reason says how and with which event; it waits, starts again, and is then set aside")
+    /// What became of handing events over, in words.
+    private func outcome(_ sink: ObserverPluginSink, _ positions: ClosedRange<Int64>) async -> String {
+        do { try await sink.deliver(batch(positions)) } catch {
+            return switch error {
+            case SinkError.unavailable(let reason, let after): "again in \(after?.seconds ?? 0) s: \(reason)"
+            case SinkError.poisonous(let position, let reason): "poison \(position): \(reason)"
+            case SinkError.broken(let reason, let acquitted): "broken, without \(acquitted ?? 0): \(reason)"
+            default: "\(error)"
+            }
+        }
+        return "delivered"
+    }
+
+    @Test("crashes: the reason says how and with which event; it waits, and starts again")
     func crashes() async throws {
         let lease = ManualLease()
         let script = loop("[ $p = 4 ] && echo ::ack 4 || { echo 'no such model' >&2; exit 3; }")
-        try await observe(
-            script,
-            manifest: ["restart": ["max": 2, "window_s": 60]],
-            clocks: Clocks(lease: lease)
-        ) { sink in
-            func failure() async -> (reason: String, after: Duration?) {
-                do { try await sink.deliver(batch(3...3)) } catch SinkError.unavailable(let reason, let after)
-                {
-                    return (reason, after)
-                } catch { return ("\(error)", nil) }
-                return ("delivered", nil)
-            }
-            let first = await failure()
-            #expect(first.reason == "it ended with status 3 while it had event 3: no such model")
-            #expect(first.after == .seconds(1))
-            #expect(sink.condition == .backoff(first.reason))
+        try await observe(script, clocks: Clocks(lease: lease)) { sink in
+            let reason = "it ended with status 3 while it had event 3: no such model"
             // Before its time nothing is started.
-            #expect(await failure().reason == first.reason)
-            let once = try lines("heard")
-            #expect(once == ["3"])
+            for _ in 0..<2 {
+                #expect(await outcome(sink, 3...3) == "again in 1.0 s: \(reason)")
+                #expect(sink.condition == .backoff(reason))
+            }
             lease.advance(by: .seconds(1))
-            let second = await failure()
-            #expect(second.reason.contains("belfry plugin enable probe"))
-            lease.advance(by: .seconds(3600))
-            #expect(await failure().reason == second.reason)
-            let twice = try lines("heard")
-            #expect(twice == ["3", "3"])
-            #expect(sink.condition == .quarantined(second.reason))
+            try await sink.deliver(batch(4...4))
         }
+        #expect(try lines("heard") == ["3", "4"])
+    }
+
+    @Test("crashes whatever it is given: what was taken for poison is acquitted, and it is itself set aside")
+    func quarantine() async throws {
+        let lease = ManualLease()
+        let manifest: JSONObject = ["restart": ["max": 2, "window_s": 60]]
+        try await observe(loop("exit 3"), manifest: manifest, clocks: Clocks(lease: lease)) { sink in
+            _ = await outcome(sink, 3...3)
+            lease.advance(by: .seconds(1))
+            let poison = "poison 3: it crashed each time: it ended with status 3 while it had event 3"
+            #expect(await outcome(sink, 3...3) == poison)
+            lease.advance(by: .seconds(1))
+            _ = await outcome(sink, 4...4)
+            lease.advance(by: .seconds(1))
+            let reason =
+                "it ended with status 3 while it had event 4. "
+                + "It is not started again until: belfry plugin enable probe"
+            for _ in 0..<2 {
+                #expect(await outcome(sink, 4...4) == "broken, without 3: \(reason)")
+                #expect(sink.condition == .quarantined(reason))
+                lease.advance(by: .seconds(3600))
+            }
+        }
+        #expect(try lines("heard") == ["3", "3", "4", "4"])
+    }
+
+    @Test("crashes with several in its hands: one at a time tells which of them it was")
+    func whichOfMany() async throws {
+        let lease = ManualLease()
+        // The first run answers nothing.
+        let script =
+            "echo run >> runs\n" + loop("[ $p = 3 ] && exit 1; [ $(wc -l < runs) = 1 ] || echo ::ack $p")
+        try await observe(script, manifest: ["window": 5], clocks: Clocks(lease: lease)) { sink in
+            #expect(await outcome(sink, 1...5).hasPrefix("again in 1.0 s"))
+            lease.advance(by: .seconds(1))
+            #expect(await outcome(sink, 1...5).hasPrefix("again in 2.0 s"))
+            lease.advance(by: .seconds(2))
+            #expect(await outcome(sink, 3...5).hasPrefix("poison 3"))
+        }
+        #expect(try lines("heard") == ["1", "2", "3", "1", "2", "3", "3"])
     }
 
     @Test("crashes seldom: it is started again each time")

@@ -1,11 +1,12 @@
 // How the end of an attempt's work and the reasons to stop it meet.
 
 import BelfryCore
+import Synchronization
 import Testing
 
 @testable import BelfryService
 
-@Suite("Stopping an attempt")
+@Suite("Stopping an attempt", .timeLimit(.minutes(1)))
 struct AttemptStopTests {
     private struct Idle: Feature {
         let descriptor = FeatureDescriptor(id: "idle", title: "Idle")
@@ -75,5 +76,33 @@ struct AttemptStopTests {
             return await group.next()
         }
         #expect(end?.reason == .shutdown)
+    }
+
+    @Test("a running task that a unique one replaces is stopped, and the new one runs in its place")
+    func replaced() async throws {
+        let stops = Mutex(0)
+        let feature = ClosureFeature("long", concurrency: 1) { params, _ in
+            if params["n"] == 2 { return TaskResult(value: "in its place") }
+            defer { if Task.isCancelled { stops.withLock { $0 += 1 } } }
+            try await Gate().wait()
+            return TaskResult()
+        }
+        try await Harness.run(features: [feature]) { hub in
+            func add(_ number: Int64) async throws -> BackgroundTask {
+                try await hub.add("long") { new in
+                    new.params = ["name": "same", "n": .int(number)]
+                    new.unique = UniqueRule()
+                    new.unique?.params = ["name"]
+                    new.unique?.onConflict = .replace
+                }
+            }
+            let first = try await add(1)
+            try await hub.event(.started, of: first.id)
+            let second = try await add(2)
+            try await hub.event(.completed, of: second.id)
+            #expect(try await hub.service.task(first.id)?.status == .cancelled)
+            #expect(try await hub.service.task(second.id)?.result?.value == "in its place")
+        }
+        #expect(stops.withLock { $0 } == 1)
     }
 }

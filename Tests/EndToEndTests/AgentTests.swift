@@ -2,6 +2,7 @@
 
 import BelfryCore
 import FoundationEssentials
+import Glibc
 import PythonTesting
 import Testing
 
@@ -124,6 +125,44 @@ struct AgentTests {
         #expect(answers[4]["content"]?.array?.first?["text"]?.string?.contains("Call wait.") == true)
         #expect(answers[5]["isError"] == false)
         #expect(answers[6]["structuredContent"]?["status"] == "cancelled")
+    }
+
+    @Test(
+        "SIGTERM ends it at once in the middle of a wait, with the status of that signal, and the task goes on"
+    )
+    func terminated() async throws {
+        let sandbox = try Sandbox()
+        try await addSlow(to: sandbox)
+        #expect(try await sandbox.belfry("add", "slow").status == 0)
+        let (input, output) = (sandbox.root + "/requests", sandbox.root + "/answers")
+        for fifo in [input, output] { mkfifo(fifo, 0o600) }
+        let client = open(input, O_RDWR | O_CLOEXEC)
+        defer { close(client) }
+        let lines: [JSONValue] = [
+            ["jsonrpc": "2.0", "id": 1, "method": "initialize", "params": ["protocolVersion": "2025-11-25"]],
+            [
+                "jsonrpc": "2.0", "id": 2, "method": "tools/call",
+                "params": [
+                    "name": "wait", "arguments": ["task": 1, "seconds": 55], "_meta": ["progressToken": "p"],
+                ],
+            ],
+        ]
+        let bytes = Array(lines.map { $0.text + "\n" }.joined().utf8)
+        #expect(write(client, bytes, bytes.count) == bytes.count)
+        let script = "echo $$ > pid; exec \"$0\" mcp < requests > answers"
+        async let ended = sandbox.run("/bin/sh", ["-c", script, Sandbox.programs + "/belfry"])
+        let told = try await sandbox.run("/bin/grep", ["-m1", "warming up", output])
+        #expect(told.output.contains("notifications/progress"), "\(told)")
+        let text = try String(contentsOfFile: sandbox.root + "/pid", encoding: .utf8)
+        let pid = try #require(pid_t(text.prefix { $0 != "\n" }))
+        let start = ContinuousClock.now
+        kill(pid, SIGTERM)
+        #expect(try await ended.status == 128 + Int(SIGTERM))
+        let time = ContinuousClock.now - start
+        #expect(time < .seconds(20), "the wait is for 55")
+        #expect(try await sandbox.belfry("show", "1", "--json").json["status"] == "processing")
+        try sandbox.write("", to: "go")
+        #expect(try await sandbox.belfry("wait", "1").status == 0)
     }
 
     @Test("shows short texts, and chains tasks by what the earlier ones make")

@@ -199,6 +199,62 @@ struct ObserverTests {
         #expect(none.status == 0 && none.errors.contains("Nothing is put aside"), "\(none)")
     }
 
+    @Test(
+        "an event that makes it crash is put aside after its tries; the next ones come, and it comes when asked",
+        arguments: [1, 10]
+    )
+    func poison(window: Int) async throws {
+        let sandbox = try Sandbox()
+        let file = sandbox.root + "/heard"
+        let script = noting(
+            file,
+            work: "if [ $p = 2 ] && [ ! -e \(sandbox.root)/mended ]; then echo 'bad line' >&2; kill -9 $$; fi"
+        )
+        let manifest: JSONObject = ["restart": ["max": 2], "window": .int(Int64(window))]
+        try await add("ears", script, manifest: manifest, to: sandbox)
+        try await submit(2, sandbox)
+        try await wait(for: "ears", sandbox) { $0["lag"] == 0 && $0["parked"] == 1 }
+        let heard = positions(file)
+        #expect(heard.count { $0 == 2 } >= 2)
+        let newest = try #require(heard.last)
+        #expect(Set(heard) == Set(1...newest))
+        #expect(Array(heard.suffix(Int(newest) - 2)) == Array(3...newest))
+        #expect(try await plugin("ears", sandbox)?["state"] == "ready")
+        let list = try await sandbox.belfry("sink", "parked", "ears")
+        #expect(list.output.contains("signal 9") && list.output.contains("bad line"), "\(list.output)")
+        let doctor = try await sandbox.belfry("doctor")
+        #expect(doctor.output.contains("fix: belfry sink parked ears"), "\(doctor.output)")
+        // It is still poison: asked for, it is put aside as before.
+        let again = try await sandbox.belfry("sink", "replay", "ears", "2")
+        #expect(again.status == 1 && again.errors.contains("signal 9"), "\(again)")
+        #expect(try await sink("ears", sandbox)?["parked"] == 1)
+        try sandbox.write("", to: "mended")
+        var replayed = try await sandbox.belfry("sink", "replay", "ears", "2")
+        // It waits a second after each crash.
+        while replayed.errors.contains("signal 9") {
+            replayed = try await sandbox.belfry("sink", "replay", "ears", "2")
+        }
+        #expect(replayed.status == 0 && replayed.output == "delivered: 2\n", "\(replayed)")
+        #expect(try await sink("ears", sandbox)?["parked"] == 0)
+    }
+
+    @Test(
+        "one that takes more memory than its limit is killed, and the event that made it is put aside with the figures"
+    )
+    func memory() async throws {
+        let sandbox = try Sandbox()
+        let file = sandbox.root + "/heard"
+        let hoard = "python3 -c 'import time; pages = bytearray(b\"x\") * (200 << 20); time.sleep(1000)'"
+        let script = noting(file, work: "if [ $p = 2 ]; then \(hoard); fi")
+        let manifest: JSONObject = ["restart": ["max": 2], "limits": ["memory_mb": 64]]
+        try await add("ears", script, manifest: manifest, to: sandbox)
+        try await sandbox.belfry("run", "--", "true")
+        try await wait(for: "ears", sandbox) { $0["lag"] == 0 && $0["parked"] == 1 }
+        #expect(positions(file) == [1, 2, 2, 3])
+        let list = try await sandbox.belfry("sink", "parked", "ears")
+        #expect(list.output.contains("over the memory limit of 64 MiB"), "\(list.output)")
+    }
+
     @Test("its script may be changed: removed and added again, or linked and enabled, the new one runs")
     func relinked() async throws {
         let sandbox = try Sandbox()

@@ -254,6 +254,32 @@ struct QueueTests {
         #expect(try await status("5", sandbox) == "completed")
     }
 
+    @Test("retry and cancel of many leave what may not be changed, and say which and why")
+    func skipped() async throws {
+        let sandbox = try Sandbox()
+        // The first attempt of each fails, and the second waits.
+        let script = "test -e \(sandbox.root)/failed || exit 1; exec sleep 1000"
+        for _ in 0..<2 {
+            let ran = try await sandbox.belfry("run", "--unique", "--", "sh", "-c", script)
+            #expect(ran.status == 1, "\(ran.errors)")
+        }
+        #expect(try await sandbox.belfry("run", "--", "false").status == 1)
+        try sandbox.write("", to: "failed")
+        let retried = try await sandbox.belfry("retry", "--failed")
+        #expect(retried.status == 0 && retried.output == "2 tasks retried\n", "\(retried)")
+        #expect(retried.errors.hasPrefix("1 task left as before:\n"), "\(retried.errors)")
+        #expect(retried.errors.contains("#"), "\(retried.errors)")
+        var statuses: [String] = []
+        for number in ["1", "2"] {
+            statuses.append(try await sandbox.belfry("show", number, "--json").json["status"]?.string ?? "")
+        }
+        #expect(statuses.count { $0 == "failed" } == 1, "\(statuses)")
+        #expect(try await sandbox.belfry("wait", "3").status == 1)
+        let dry = try await sandbox.belfry("cancel", "--dry-run", "1-3")
+        #expect(dry.output == "1 task would be cancelled\n", "\(dry)")
+        #expect(try await sandbox.belfry("cancel", "--all").output == "1 task cancelled\n")
+    }
+
     @Test("tasks share what there is of a resource, and what can never be is refused")
     func needs() async throws {
         let sandbox = try Sandbox()

@@ -1,6 +1,6 @@
 // What `belfry-launch run --memory-mb` makes of a tree that takes too much. Which way holds the limit depends on
-// the machine, and what is told here holds for each; `Tests/Cgroups/run` tries the way of cgroups on a kernel
-// of its own.
+// the machine, and what is told here holds for each; `Tests/Cgroups/run` tries the ways of cgroups and of systemd
+// on kernels of their own.
 
 import Glibc
 import Testing

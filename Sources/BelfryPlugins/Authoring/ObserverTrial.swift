@@ -109,6 +109,8 @@ public struct ObserverTrial: Sendable {
             return .reject(reason)
         } catch SinkError.unavailable(let reason, _) {
             return tap.hasRefused ? .retry(reason) : .none(reason)
+        } catch SinkError.poisonous(_, let reason), SinkError.broken(let reason, _) {
+            return .none(reason)
         } catch { return .none("\(error)") }
     }
 

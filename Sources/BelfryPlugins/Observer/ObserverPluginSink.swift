@@ -27,8 +27,9 @@ public final class ObserverPluginSink: Sink {
     private enum State {
         case idle
         case running(ObserverTalk)
-        case backoff(notBefore: Duration, reason: String)
-        case quarantined(String)
+        /// `poison` is the event that made it crash too often, until the runner is told of it.
+        case backoff(notBefore: Duration, reason: String, poison: Int64? = nil)
+        case quarantined(String, acquitted: Int64?)
         case closed
     }
 
@@ -42,7 +43,7 @@ public final class ObserverPluginSink: Sink {
     private let hold: PluginHold?
     private let onNote: @Sendable (PluginNote) -> Void
     private let state = Mutex(State.idle)
-    private let policy: Mutex<RestartPolicy>
+    private let judge: Mutex<CrashJudge>
     /// Each asks for a process.
     private let talks: AsyncStream<ObserverTalk>
     private let newTalk: AsyncStream<ObserverTalk>.Continuation
@@ -75,7 +76,7 @@ public final class ObserverPluginSink: Sink {
         answerTimeout = manifest.observation.answerTimeout
         self.clocks = clocks
         self.onNote = onNote
-        policy = Mutex(RestartPolicy(manifest.restart))
+        judge = Mutex(CrashJudge(manifest.restart))
         self.hold = hold
         let launch = Launch(
             launcher: launcher,
@@ -104,8 +105,8 @@ public final class ObserverPluginSink: Sink {
         switch state.withLock({ $0 }) {
         case .idle: .idle
         case .running(let talk): !talk.hasBegun ? .starting : talk.isBusy ? .busy : .ready
-        case .backoff(_, let reason): .backoff(reason)
-        case .quarantined(let reason): .quarantined(reason)
+        case .backoff(_, let reason, _): .backoff(reason)
+        case .quarantined(let reason, _): .quarantined(reason)
         case .closed: .stopped
         }
     }
@@ -120,6 +121,14 @@ public final class ObserverPluginSink: Sink {
     public func deliver(_ batch: SinkBatch) async throws { try await deliver(batch) { _ in } }
 
     public func deliver(_ batch: SinkBatch, reached: @escaping @Sendable (Int64) async -> Void) async throws {
+        let isWary = judge.withLock { $0.isWary }
+        for part in isWary ? batch.singles : [batch] { try await handOver(part, reached) }
+        judge.withLock { $0.caughtUp() }
+    }
+
+    private func handOver(_ batch: SinkBatch, _ reached: @escaping @Sendable (Int64) async -> Void)
+        async throws
+    {
         let talk = try talk()
         let positions = batch.events.map(\.position)
         talk.handOver(positions)
@@ -149,7 +158,9 @@ public final class ObserverPluginSink: Sink {
             group.addTask { try await talk.silence(self.answerTimeout, sleep: self.clocks.sleep) }
             defer { group.cancelAll() }
             while true {
-                switch try await talk.next() {
+                let news = try await talk.next()
+                if news.isAnswer { judge.withLock { $0.answered() } }
+                switch news {
                 case .reached(let position):
                     await reached(position)
                     if position == last { return }
@@ -177,17 +188,22 @@ public final class ObserverPluginSink: Sink {
         return talk
     }
 
-    /// Why there can be no process now.
+    /// Why there can be no process now. An event that made it crash too often is told of once.
     private func refusal() -> (any Error)? {
         let now = clocks.lease.now
-        switch state.withLock({ $0 }) {
-        case .idle, .running: return nil
-        case .closed: return CancellationError()
-        case .backoff(let notBefore, let reason):
-            return notBefore > now ? SinkError.unavailable(reason, retryAfter: notBefore - now) : nil
-        case .quarantined(let reason):
-            // Enabling it makes a new sink; until then there is nothing to try.
-            return SinkError.unavailable(reason, retryAfter: .seconds(86_400))
+        return state.withLock { state in
+            switch state {
+            case .idle, .running: return nil
+            case .closed: return CancellationError()
+            case .backoff(let notBefore, let reason, let poison?):
+                state = .backoff(notBefore: notBefore, reason: reason)
+                return SinkError.poisonous(position: poison, "it crashed each time: \(reason)")
+            case .backoff(let notBefore, let reason, nil):
+                return notBefore > now ? SinkError.unavailable(reason, retryAfter: notBefore - now) : nil
+            case .quarantined(let reason, let acquitted):
+                // Enabling it makes a new sink.
+                return SinkError.broken(reason, acquitting: acquitted)
+            }
         }
     }
 
@@ -245,7 +261,7 @@ public final class ObserverPluginSink: Sink {
         case .exited(let code): reason = "it ended with status \(code)"
         case .signaled(let signal): reason = "it was killed by signal \(signal)"
         }
-        if let position = talk.position { reason += " while it had event \(position)" }
+        if let position = talk.positions.first { reason += " while it had event \(position)" }
         if let last = end.errorTail.split(separator: "\n").last {
             reason += ": \(last)".truncated(toUTF8: 512)
         }
@@ -257,12 +273,16 @@ public final class ObserverPluginSink: Sink {
         let notes: [PluginNote] = state.withLock { state in
             guard case .running(let current) = state, current === talk else { return [] }
             let note = PluginNote.happened("crashed: \(reason)")
-            switch policy.withLock({ $0.crashed(at: clocks.lease.now) }) {
+            switch judge.withLock({ $0.crashed(at: clocks.lease.now, with: talk.positions) }) {
             case .restart(let notBefore):
                 state = .backoff(notBefore: notBefore, reason: reason)
                 return [note]
-            case .quarantine:
-                state = .quarantined("\(reason). It is not started again until: belfry plugin enable \(name)")
+            case .poison(let position, let notBefore):
+                state = .backoff(notBefore: notBefore, reason: reason, poison: position)
+                return [note, .happened("goes on without event \(position), which is put aside")]
+            case .quarantine(let acquitted):
+                let words = "\(reason). It is not started again until: belfry plugin enable \(name)"
+                state = .quarantined(words, acquitted: acquitted)
                 return [note, .quarantined(name)]
             }
         }
@@ -295,4 +315,14 @@ public final class ObserverPluginSink: Sink {
 extension Duration {
     /// For people: `60 s`.
     fileprivate var text: String { "\(JSONValue.double(seconds).text) s" }
+}
+
+extension SinkBatch {
+    /// The same, an event at a time.
+    fileprivate var singles: [SinkBatch] {
+        var parts = events.map { SinkBatch(events: [$0]) }
+        if parts.isEmpty { return [self] }
+        parts[0].gap = gap
+        return parts
+    }
 }

@@ -16,6 +16,14 @@ final class ObserverTalk: Sendable {
         case silent
         /// The process has ended, for this reason.
         case over(String)
+
+        /// Whether the program said it, and works.
+        var isAnswer: Bool {
+            switch self {
+            case .reached, .rejected, .retry: true
+            case .silent, .over: false
+            }
+        }
     }
 
     private struct State {
@@ -51,8 +59,8 @@ final class ObserverTalk: Sendable {
     var isDismissed: Bool { state.withLock { $0.isDismissed } }
     var hasBegun: Bool { state.withLock { $0.hasBegun } }
     var firstGarbage: String? { state.withLock { $0.firstGarbage } }
-    /// The first event that waits for an answer.
-    var position: Int64? { state.withLock { $0.open.first } }
+    /// The events that wait for an answer.
+    var positions: [Int64] { state.withLock { $0.open } }
 
     /// Asks the program to end.
     func dismiss(_ stop: PluginChannel.Stop) {

@@ -30,9 +30,12 @@ struct RestartPolicy: Sendable {
     mutating func crashed(at now: Duration) -> Verdict {
         crashes.removeAll { now - $0 >= restart.window }
         crashes.append(now)
-        guard crashes.count < restart.max else { return .quarantine }
-        let delay = Self.initialDelay * (1 << min(crashes.count - 1, 10))
-        return .restart(notBefore: now + min(delay, Self.longestDelay))
+        return crashes.count < restart.max ? .restart(notBefore: now + delay) : .quarantine
+    }
+
+    /// The wait after the last crash.
+    var delay: Duration {
+        min(Self.initialDelay * (1 << min(max(crashes.count - 1, 0), 10)), Self.longestDelay)
     }
 
     /// Forgets all crashes: somebody looked at it, or it is another version.

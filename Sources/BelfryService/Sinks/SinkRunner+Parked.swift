@@ -80,7 +80,7 @@ extension SinkRunner {
             try await forget([record.position])
             result.delivered.append(record.position)
             return nil
-        } catch SinkError.rejected(_, let reason) {
+        } catch SinkError.rejected(_, let reason), SinkError.poisonous(record.position, let reason) {
             let now = clocks.wall.now
             try await store.park(
                 ParkedEvent(sink: sink.name, position: record.position, reason: reason, time: now)
@@ -92,6 +92,25 @@ extension SinkRunner {
         } catch is CancellationError {
             return "the hub is shutting down"
         }
+    }
+
+    /// Brings back the event that was parked last, and the cursor before it: whoever delivers next begins there.
+    ///
+    /// - Returns: nil when it is not parked any more, or the store does not answer.
+    func takeBack(_ position: Int64) async -> EventRecord? {
+        guard sink.cursorKeeper == .store, let suspect = state.withLock({ $0.suspect }),
+            suspect.position == position
+        else { return nil }
+        do {
+            guard try await store.parkedEvents(of: sink.name).contains(where: { $0.position == position })
+            else { return nil }
+            // In this order a crash in between leaves it parked or repeats events, and loses none.
+            let before = EventCursor(epoch: suspect.cursor.epoch, position: position - 1)
+            try await store.saveCursor(before, of: sink.name)
+            state.withLock { ($0.cursor, $0.saved, $0.suspect) = (before, before, nil) }
+            try await forget([position])
+            return suspect
+        } catch { return nil }
     }
 
     private func record(at position: Int64) async throws -> EventRecord? {

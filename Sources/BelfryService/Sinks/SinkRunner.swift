@@ -37,6 +37,8 @@ public final class SinkRunner: Service {
         var reached: Int64?
         var lastError: String?
         var parked = 0
+        /// The last event that was parked without having been tried again: it may come back.
+        var suspect: EventRecord?
         var isStopping = false
     }
 
@@ -259,6 +261,21 @@ public final class SinkRunner: Service {
                     batch = batch.after(position)
                     delay = .zero
                 }
+            } catch SinkError.poisonous(let position, let reason) where batch.holds(position) {
+                failures += 1
+                note(SinkError.poisonous(position: position, reason), failures: failures)
+                batch = batch.after(position - 1)
+                if await park(position, reason) {
+                    state.withLock { $0.suspect = batch.events.first }
+                    batch = batch.after(position)
+                    (delay, failures) = (.zero, 0)
+                }
+            } catch SinkError.broken(let reason, let acquitted) {
+                failures += 1
+                note(SinkError.broken(reason, acquitting: acquitted), failures: failures)
+                if let acquitted, let event = await takeBack(acquitted) { batch.events.insert(event, at: 0) }
+                // Another takes its place; until then there is nothing to try.
+                delay = configuration.maxRetryAfter
             } catch {
                 if Task.isCancelled { return false }
                 failures += 1
@@ -338,8 +355,14 @@ public final class SinkRunner: Service {
     static func describe(_ error: any Error) -> String {
         switch error {
         case SinkError.unavailable(let reason, _): reason
-        case SinkError.rejected(let position, let reason): "event \(position): \(reason)"
+        case SinkError.rejected(let position, let reason), SinkError.poisonous(let position, let reason):
+            "event \(position): \(reason)"
+        case SinkError.broken(let reason, _): reason
         default: "\(error)"
         }
     }
+}
+
+extension SinkBatch {
+    fileprivate func holds(_ position: Int64) -> Bool { events.contains { $0.position == position } }
 }

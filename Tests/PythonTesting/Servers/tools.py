@@ -81,6 +81,7 @@ def links() -> ResourceLink:
 @server.tool()
 def blocks(path: str) -> str:
     """Hears no cancelling until the file is gone."""
+    print("blocking", file=sys.stderr, flush=True)
     while os.path.exists(path):
         time.sleep(0.01)
     return "at last"
@@ -100,6 +101,14 @@ def crashes() -> str:
     print("these were my last words", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGSEGV)
     return "never"
+
+
+@server.tool()
+def hoards(megabytes: int) -> int:
+    """Takes memory, and keeps it."""
+    pages = bytearray(b"x") * (megabytes << 20)
+    time.sleep(1000)
+    return len(pages)
 
 
 @server.tool()
