@@ -44,6 +44,8 @@ public final class PluginFeatures: Sendable {
         public var features: [any Feature] = []
         /// Features that would be there, and why they are not.
         public var unavailable: [String: PluginSnapshot.Problem] = [:]
+        /// Plugins that serve nothing, by their ids, and why: nobody may know which features they would have.
+        public var unavailablePlugins: [String: PluginSnapshot.Problem] = [:]
     }
 
     private typealias Job = @Sendable () async -> Void
@@ -87,7 +89,10 @@ public final class PluginFeatures: Sendable {
 
     /// The features of a scan's plugins. Servers of plugins that have gone or changed finish what they have.
     public func offer(of snapshot: PluginSnapshot) -> Offer {
-        var offer = Offer(unavailable: snapshot.unavailableFeatures)
+        var offer = Offer(
+            unavailable: snapshot.unavailableFeatures,
+            unavailablePlugins: snapshot.unavailablePlugins
+        )
         keepHosts(snapshot.ready.filter { $0.manifest.runner.wire == .mcp })
         for plugin in snapshot.ready {
             switch plugin.manifest.runner.wire {

@@ -21,6 +21,7 @@ public final class FeatureRegistry: Sendable {
         var own: [String: any Feature] = [:]
         var fromPlugins: [String: any Feature] = [:]
         var unavailable: [String: Unavailable] = [:]
+        var plugins: [String: Unavailable] = [:]
     }
 
     private let state = Mutex(State())
@@ -33,13 +34,23 @@ public final class FeatureRegistry: Sendable {
     }
 
     /// Puts the plugins' features of a new scan in the place of the last scan's.
-    public func replacePluginFeatures(_ features: [any Feature], unavailable: [String: Unavailable]) {
+    ///
+    /// - Parameters:
+    ///   - unavailable: features that would be there, and why they are not.
+    ///   - plugins: plugins that serve nothing, by their ids, when it may not be known which features they would
+    ///     have. Defaults to none.
+    public func replacePluginFeatures(
+        _ features: [any Feature],
+        unavailable: [String: Unavailable],
+        plugins: [String: Unavailable] = [:]
+    ) {
         state.withLock { state in
             state.fromPlugins = Dictionary(
                 features.map { ($0.descriptor.id, $0) },
                 uniquingKeysWith: { first, _ in first }
             )
             state.unavailable = unavailable
+            state.plugins = plugins
         }
     }
 
@@ -58,12 +69,18 @@ public final class FeatureRegistry: Sendable {
 
     public var unavailable: [String: Unavailable] { state.withLock { $0.unavailable } }
 
+    /// Why the feature `id` cannot run, when it or the plugin that it is named after is known.
+    public func whyUnavailable(_ id: String) -> Unavailable? {
+        let plugin = String(id.prefix { $0 != "/" })
+        return state.withLock { $0.unavailable[id] ?? $0.plugins[plugin] }
+    }
+
     /// The feature, or an error that says what to do instead.
     ///
     /// - Throws: ``BelfryError`` `unknown_feature` with the closest name, or `feature_unavailable`.
     public func feature(_ id: String) throws -> any Feature {
         if let feature = self[id] { return feature }
-        if let unavailable = unavailable[id] {
+        if let unavailable = whyUnavailable(id) {
             throw BelfryError(
                 .featureUnavailable,
                 "The feature '\(id)' cannot run: \(unavailable.reason)",

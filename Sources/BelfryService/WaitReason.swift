@@ -95,7 +95,7 @@ extension TaskWorker {
             return WaitReason(.paused, "its group is paused: belfry group resume \(task.group)")
         }
         guard features[task.featureID] != nil else {
-            let reason = features.unavailable[task.featureID]?.reason ?? "there is no such feature now"
+            let reason = features.whyUnavailable(task.featureID)?.reason ?? "there is no such feature now"
             return WaitReason(.feature, "\(task.featureID): \(reason)")
         }
         if let lack = configuration.capacity.lack(for: task.needs, slots: now.slots) {

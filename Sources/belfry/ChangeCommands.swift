@@ -61,7 +61,7 @@ struct CancelCommand: ParsableCommand {
         }
         try Change.each(selection.tasks) { session, name in
             let answer = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/cancel")
-            return answer["status"]?.string == "processing" ? "is being cancelled" : "cancelled"
+            return (answer, answer["status"]?.string == "processing" ? "is being cancelled" : "cancelled")
         }
     }
 }
@@ -98,8 +98,8 @@ struct RetryCommand: ParsableCommand {
             let path = "/v1/tasks/\(URLText.encode(name))"
             let task = try session.task(name)
             let context = try session.context(withEnvironment: task.featureID == "shell")
-            _ = try session.submit("POST", path + "/retry", body: ["context": context.json])
-            return "is pending again"
+            let answer = try session.submit("POST", path + "/retry", body: ["context": context.json]).answer
+            return (answer, "is pending again")
         }
     }
 }
@@ -185,9 +185,15 @@ enum Change {
         if skipped > reasons.count { Output.note("  …") }
     }
 
-    /// Changes each named task and says what was done.
-    static func each(_ tasks: [String], _ change: (Session, String) throws -> String) throws {
-        try each(tasks) { Output.line("#\($1) \(try change($0, $1))") }
+    /// Changes each named task and says what was done: `change` gives the task, and that.
+    static func each(
+        _ tasks: [String],
+        _ change: (Session, String) throws -> (task: JSONValue, what: String)
+    ) throws {
+        try each(tasks) { (session, name) -> Void in
+            let (task, what) = try change(session, name)
+            Output.line("#\(task["number"]?.int ?? 0) \(what)")
+        }
     }
 
     /// Does one thing with each named task; one that cannot be had does not stop the others.

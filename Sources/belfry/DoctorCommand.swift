@@ -42,7 +42,10 @@ struct DoctorCommand: ParsableCommand {
 
     private func directories(_ session: Session, _ report: inout Report) {
         report.check("socket's directory: \(session.places.runtime)") { try session.places.prepareRuntime() }
-        if session.environment["XDG_RUNTIME_DIR", default: ""].isEmpty {
+        let isSet = ["BELFRY_RUNTIME_DIR", "XDG_RUNTIME_DIR"].contains {
+            !session.environment[$0, default: ""].isEmpty
+        }
+        if !isSet {
             report.hint(
                 "XDG_RUNTIME_DIR is not set; \(session.places.runtime) is used",
                 "log in through a session manager, or set it"
@@ -102,7 +105,7 @@ struct DoctorCommand: ParsableCommand {
         if sink["condition"]?.string == "failing" {
             report.bad(
                 "the sink \(name) fails: \(sink["lastError"]?.string ?? "")",
-                "see the reason; it goes on by itself"
+                sink["fix"]?.string ?? "see the reason; it is tried again by itself"
             )
         }
         if let parked = sink["parked"]?.int, parked > 0 {

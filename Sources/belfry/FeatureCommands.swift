@@ -83,7 +83,7 @@ enum Confirmation {
         guard isatty(0) != 0 else {
             throw BelfryError(
                 .invalidRequest,
-                question.split(separator: "\n").first.map(String.init) ?? question,
+                "\(question) Nobody can be asked here: the standard input is no terminal.",
                 fix: "Give --yes to say so in a script."
             )
         }

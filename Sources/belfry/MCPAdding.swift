@@ -66,13 +66,12 @@ struct MCPAdding {
 
     /// - Parameter isWhole: false when others could not even be tried: then it has not worked in the end.
     func add(_ servers: [MCPServerEntry], isWhole: Bool) throws {
-        if !needsNoAnswer {
-            let commands = servers.map { "  \($0.commandLine)" }
-            guard try Confirmation.ask("This will run as you:\n\(commands.joined(separator: "\n"))\nAdd it?")
-            else {
-                throw ExitCode(ExitStatus.failure)
-            }
-        }
+        let commands = servers.map { "  \($0.commandLine)" }
+        try PluginInstaller().confirm(
+            ["This will run as you:"] + commands,
+            "Add it?",
+            isAnswered: needsNoAnswer
+        )
         var failures: [any Error] = []
         for server in servers {
             do { try add(server) } catch {

@@ -26,8 +26,11 @@ struct OfflineHub {
     }
 
     /// Makes the Python environment of the plugin in `directory`; pip speaks on stderr.
-    func setUpPlugin(in directory: String) throws -> JSONValue {
-        try Session.parse(try ask(["setup-plugin", "--", directory], input: []))
+    ///
+    /// - Parameter isAhead: whether it is for a version that is yet to be taken.
+    func setUpPlugin(in directory: String, isAhead: Bool = false) throws -> JSONValue {
+        let words = ["setup-plugin"] + (isAhead ? ["--ahead"] : []) + ["--", directory]
+        return try Session.parse(try ask(words, input: []))
     }
 
     private func ask(_ words: [String], input: [UInt8]) throws -> [UInt8] {

@@ -169,6 +169,14 @@ enum PluginText {
         return lines
     }
 
+    /// What its files are held against from now on.
+    ///
+    /// - Parameter digest: of all of them; nil when they are used in place.
+    static func pinning(_ digest: String?) -> String {
+        guard let digest else { return "  is not pinned:   it is used where it is, and runs what is there" }
+        return "  is pinned:       every file, sha256 of all \(digest)"
+    }
+
     static func description(of plugin: JSONValue) -> [String] {
         let id = plugin["id"]?.string ?? ""
         var lines = ["\(id) \(plugin["version"]?.string ?? "")  \(plugin["name"]?.string ?? "")"]

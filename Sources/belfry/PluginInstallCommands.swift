@@ -58,7 +58,8 @@ struct PluginAddCommand: ParsableCommand {
         let lines =
             ["\(id) \(found["version"]?.string ?? "") from \(source)"]
             + PluginText.demands(of: found["asks"] ?? [:])
-        if !yes { try installer.confirm(lines, "Add it?") }
+            + [PluginText.pinning(link ? nil : found["digest"]?.string)]
+        try installer.confirm(lines, "Add it?", isAnswered: yes)
         var body: JSONObject = ["directory": .string(files.directory), "link": .bool(link)]
         body.set("digest", link ? nil : found["digest"])
         body.set("from", files.origin)
@@ -82,7 +83,8 @@ struct PluginUpdateCommand: ParsableCommand {
         commandName: "update",
         abstract: "Takes a plugin's new version from where it came from.",
         discussion: """
-            Shows what would change and asks. Tasks that run go on with the version that they began with.
+            Shows what would change and asks. Tasks that run go on with the version that they began with. The new
+            version's Python environment is made first: when it cannot be, the old version stays.
             """
     )
 
@@ -120,13 +122,26 @@ struct PluginUpdateCommand: ParsableCommand {
             body: ["directory": .string(files.directory)]
         )
         if changes["isSame"]?.bool == true { return Output.line("\(plugin) is as it is in \(source)") }
-        if !yes { try installer.confirm(Self.lines(changes, source), "Take it?") }
+        try installer.confirm(Self.lines(changes, source), "Take it?", isAnswered: yes)
+        let isOff = present["state"]?.string == "disabled"
+        if !noSetup, !isOff, changes["wantsSetup"]?.bool == true { try prepare(files, present) }
         var body: JSONObject = ["directory": .string(files.directory)]
         body.set("digest", changes["digest"])
         body.set("from", files.origin)
         let updated = try installer.session.ask("POST", path + "/update", body: .object(body))
         Output.line("updated \(plugin) to \(updated["version"]?.string ?? "?")")
-        try installer.complete(updated, makesVenv: !noSetup && updated["state"]?.string != "disabled")
+        try installer.complete(updated, makesVenv: false)
+    }
+
+    /// Makes the environment of the version that is to come, while the one that is there goes on.
+    private func prepare(_ files: PluginInstaller.Files, _ present: JSONValue) throws {
+        do {
+            _ = try OfflineHub(session: Session()).setUpPlugin(in: files.directory, isAhead: true)
+        } catch var error as BelfryError {
+            let version = present["version"]?.string.map { "at \($0)" } ?? "as it was"
+            error.message += " \(plugin) stays \(version)."
+            throw error
+        }
     }
 
     private static func lines(_ changes: JSONValue, _ source: String) -> [String] {
@@ -190,7 +205,9 @@ struct PluginEnableCommand: ParsableCommand {
         let path = "/v1/plugins/\(URLText.encode(plugin))"
         let found = try installer.session.ask("GET", path)
         let isNew = found["confirmed"]?.bool == false
-        if isNew, !yes { try installer.confirm(PluginText.description(of: found), "May it run?") }
+        if isNew {
+            try installer.confirm(PluginText.description(of: found), "May it run?", isAnswered: yes)
+        }
         let enabled = try installer.session.ask("POST", path + "/enable", body: ["confirmed": .bool(isNew)])
         Output.line("enabled \(plugin)")
         try installer.complete(enabled, makesVenv: isNew && !noSetup)
@@ -242,9 +259,10 @@ struct PluginInstaller {
         )
     }
 
-    func confirm(_ lines: [String], _ question: String) throws {
-        let text = lines.map { Terminal.visible($0) }.joined(separator: "\n")
-        guard try Confirmation.ask(text + "\n" + question) else { throw ExitCode(ExitStatus.failure) }
+    /// Shows what is about to happen, also to who has said yes already: a script's log has it then.
+    func confirm(_ lines: [String], _ question: String, isAnswered: Bool) throws {
+        for line in lines { Output.note(Terminal.visible(line)) }
+        guard try isAnswered || Confirmation.ask(question) else { throw ExitCode(ExitStatus.failure) }
     }
 
     /// Makes the environment that a plugin lacks, and says what else is missing.

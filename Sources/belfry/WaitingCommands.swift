@@ -64,8 +64,7 @@ struct MoveCommand: ParsableCommand {
     func run() throws {
         // The last to be moved is the first: so that they keep their order.
         try Change.each(try Session().names(tasks).reversed()) { session, name in
-            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/front")
-            return "is next"
+            (try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/front"), "is next")
         }
     }
 }
@@ -80,8 +79,7 @@ struct StashCommand: ParsableCommand {
 
     func run() throws {
         try Change.each(tasks) { session, name in
-            _ = try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/stash")
-            return "is put aside"
+            (try session.ask("POST", "/v1/tasks/\(URLText.encode(name))/stash"), "is put aside")
         }
     }
 }
@@ -96,8 +94,10 @@ struct ReleaseCommand: ParsableCommand {
 
     func run() throws {
         try Change.each(tasks) { session, name in
-            _ = try session.submit("POST", "/v1/tasks/\(URLText.encode(name))/release", body: [:])
-            return "may start"
+            (
+                try session.submit("POST", "/v1/tasks/\(URLText.encode(name))/release", body: [:]).answer,
+                "may start"
+            )
         }
     }
 }

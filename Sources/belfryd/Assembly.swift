@@ -138,6 +138,7 @@ struct Assembly {
             ),
             reservedFeatureIDs: ["shell"],
             settings: configuration.pluginSettings,
+            configurationFile: places.configFile,
             secrets: configuration.secrets
         )
     }

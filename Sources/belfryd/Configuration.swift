@@ -75,6 +75,7 @@ struct Configuration: Equatable {
     static let template = """
         # Belfry's configuration: ~/.config/belfry/config.toml
         # Every key may be left out; what is shown here is what Belfry does by itself.
+        # The hub reads it when it starts: a change holds after belfry stop.
 
         [hub]
         # How much the hub tells about itself: trace, debug, info, notice, warning, error, critical.

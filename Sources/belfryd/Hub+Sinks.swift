@@ -7,7 +7,18 @@ import BelfryServer
 import BelfryService
 
 extension Hub {
-    func sinks() -> JSONValue { .array(parts.sinks.runners.map(\.status.json)) }
+    func sinks() -> JSONValue {
+        .array(
+            parts.sinks.runners.map { runner in
+                let status = runner.status
+                var object = status.json.object ?? [:]
+                // What does not come back by itself, such as an observer that was set aside.
+                let fix = parts.plugins.observerSinks.standing(of: status.name)?.fix
+                object.set("fix", fix.map { .string($0) })
+                return .object(object)
+            }
+        )
+    }
 
     func testSink(_ name: String) async throws -> JSONValue {
         if let desktop = parts.desktop, desktop.name == name { return try await desktop.test().json }

@@ -58,9 +58,8 @@ final class PluginManager: Sendable {
             let offer = runners.offer(of: snapshot)
             features.replacePluginFeatures(
                 offer.features,
-                unavailable: offer.unavailable.mapValues {
-                    FeatureRegistry.Unavailable(reason: $0.reason, fix: $0.fix)
-                }
+                unavailable: offer.unavailable.mapValues(\.unavailable),
+                plugins: offer.unavailablePlugins.mapValues(\.unavailable)
             )
             return snapshot
         }
@@ -160,5 +159,11 @@ final class PluginManager: Sendable {
     func remove(_ id: String) throws {
         try registry.remove(id: id)
         scan()
+    }
+}
+
+extension PluginSnapshot.Problem {
+    fileprivate var unavailable: FeatureRegistry.Unavailable {
+        FeatureRegistry.Unavailable(reason: reason, fix: fix)
     }
 }

@@ -47,6 +47,8 @@ struct SetUpPlugin: AsyncParsableCommand {
 
     /// The plugin's directory, as the hub knows it.
     @Argument var directory: String
+    /// Whether it is for a version that is yet to be taken.
+    @Flag var ahead = false
 
     func run() async throws {
         try await Foreground.answer {
@@ -54,7 +56,7 @@ struct SetUpPlugin: AsyncParsableCommand {
             let places = Places(environment: environment)
             let maker = VenvMaker(venvs: places.data + "/venvs", environment: environment)
             let manifest = try PluginManifest.load(directory: directory)
-            let made = try await maker.make(for: manifest, in: directory)
+            let made = try await maker.make(for: manifest, in: directory, isAhead: ahead)
             var answer: JSONObject = ["id": .string(manifest.id)]
             answer.set("venv", made.map { .string($0) })
             return .object(answer)

@@ -84,7 +84,10 @@ struct GuidePluginTests {
     /// Delivers a gap and two events to an observer of the guide.
     private func hear(_ name: String, _ settings: JSONObject) async throws {
         let directory = "\(attempts.directory.path)/\(name)"
-        let configured = try PluginManifest.load(directory: directory).configured(by: settings)
+        let configured = try PluginManifest.load(directory: directory).configured(
+            by: settings,
+            in: "config.toml"
+        )
         let plugin = try InstalledPlugin(
             binding: configured.manifest,
             directory: directory,

@@ -77,7 +77,8 @@ struct ObserverManifestTests {
                 user: directory.path + "/user",
                 searchPath: "/usr/bin:/bin"
             ),
-            settings: settings.map { ["probe": $0] } ?? [:]
+            settings: settings.map { ["probe": $0] } ?? [:],
+            configurationFile: "/etc/my.toml"
         )
         return registry.scan()["probe"]?.state
     }
@@ -105,6 +106,16 @@ struct ObserverManifestTests {
                 "BELFRY_SETTING_TRIES": "3",
             ]
         )
+    }
+
+    @Test("a setting that is not known is named, with those that are and the file")
+    func unknownSetting() throws {
+        _ = try inspect(["settings": schema])
+        let problem = try #require(scan(["url": "here", "tires": 4])?.problem)
+        #expect(problem.reason == "the setting 'tires' is not known; did you mean 'tries'?")
+        let fix = problem.fix ?? ""
+        #expect(fix.contains("[plugins.probe] in /etc/my.toml; it knows url, tries, events"), "\(fix)")
+        #expect(!fix.contains("Set ") && fix.contains("belfry stop"), "\(fix)")
     }
 
     @Test("the user's choice of events takes the place of the manifest's, and a wrong one is said")

@@ -48,7 +48,8 @@ struct ObserverSinkTests {
         for (key, value) in more { manifest[key] = value }
         try directory.write(JSONValue.object(manifest).text, to: "probe/plugin.json")
         let configured = try PluginManifest.load(directory: directory.path + "/probe").configured(
-            by: settings
+            by: settings,
+            in: "config.toml"
         )
         let plugin = try InstalledPlugin(
             binding: configured.manifest,

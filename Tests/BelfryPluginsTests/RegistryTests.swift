@@ -100,6 +100,21 @@ struct RegistryTests {
         #expect("\(problem.reason) \(problem.fix ?? "")".contains(key), "\(problem)")
     }
 
+    @Test("a plugin that cannot be read is known by its name, and by the features that it names")
+    func unreadable() throws {
+        let directory = try write("bundled", "half", feature: "halved") { $0["version"] = "soon" }
+        let other = try write("user", "torn")
+        try Data("{\"id\": ".utf8).write(to: URL(filePath: other + "/plugin.json"))
+        let snapshot = registry().scan()
+        let half = try #require(snapshot.unavailableFeatures["halved"])
+        #expect(half.reason.hasPrefix("its plugin 'half' cannot be read: "), "\(half)")
+        #expect(half.fix?.hasSuffix("belfry plugin validate \(directory)") == true, "\(half)")
+        #expect(snapshot.unavailablePlugins["half"] == half)
+        let torn = try #require(snapshot.unavailablePlugins["torn"])
+        #expect(torn.reason.contains("is not JSON"), "\(torn)")
+        #expect(snapshot.unavailableFeatures.count == 1)
+    }
+
     @Test("a missing program makes it unavailable, with the searched PATH and the package to install")
     func missing() throws {
         try write("system", "tool") { $0["runner"] = ["protocol": "exec/1", "command": "ffmpeg"] }

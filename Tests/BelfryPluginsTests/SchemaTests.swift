@@ -55,6 +55,21 @@ struct SchemaTests {
         #expect("\(error)".contains(word), "\(error)")
     }
 
+    @Test("a choice that is none is answered with one that is")
+    func choice() throws {
+        let schema = try JSONSchema([
+            "type": "object",
+            "properties": ["scale": ["enum": [2, 4]], "format": ["enum": ["jpg", "png", "webp"]]],
+        ])
+        let typed = #expect(throws: BelfryError.self) { try schema.coerce([("scale", "3")], featureID: "f") }
+        let fix = "Give one of them, such as scale=2; what it is for: belfry feature show f"
+        #expect(typed?.fix == fix)
+        let sent = #expect(throws: BelfryError.self) {
+            try schema.accept(["format": "pgn"], workingDirectory: nil)
+        }
+        #expect(sent?.fix == "Give one of them, such as format=png.")
+    }
+
     @Test("does not repeat a secret in its error")
     func secret() throws {
         let schema = try JSONSchema(schema)

@@ -254,14 +254,17 @@ struct RequirementTests {
         ]
         for (key, value) in more { manifest[key] = value }
         try root.write(JSONValue.object(manifest).text, to: "bundled/mine/plugin.json")
+        return try #require(registry(secrets: secrets).scan()["mine"]).state
+    }
+
+    private func registry(secrets: PluginSecrets = PluginSecrets()) -> PluginRegistry {
         let places = PluginRegistry.Places(
             bundled: [root.path + "/bundled"],
             system: [],
             user: root.path + "/data/plugins",
             searchPath: "/usr/local/bin:/usr/bin:/bin"
         )
-        let registry = PluginRegistry(places: places, secrets: secrets)
-        return try #require(registry.scan()["mine"]).state
+        return PluginRegistry(places: places, secrets: secrets)
     }
 
     @Test(
@@ -269,7 +272,7 @@ struct RequirementTests {
         arguments: [
             (#"{"executables":["no-such-program"]}"#, "no-such-program"),
             (#"{"belfry":">=99"}"#, "Update Belfry"), (#"{"architectures":["pdp11"]}"#, "pdp11"),
-            (#"{"python_modules":["no_such_module"]}"#, "apt-get install python3-no_such_module"),
+            (#"{"python_modules":["no_such_module"]}"#, "no_such_module"),
         ]
     )
     func missing(requires: String, word: String) throws {
@@ -277,6 +280,36 @@ struct RequirementTests {
         #expect(state.name == "unavailable")
         let problem = try #require(state.problem)
         #expect("\(problem.reason) \(problem.fix ?? "")".contains(word), "\(problem)")
+    }
+
+    @Test("everything that is missing is told, whatever it is")
+    func allMissing() throws {
+        let more: JSONObject = [
+            "requires": ["executables": ["no-such-program"], "python_modules": ["no_such_module"]],
+            "secrets": ["KEY"],
+            "runner": ["protocol": "exec/1", "command": "no-such-program"],
+        ]
+        let state = try state(more)
+        #expect(state.name == "unavailable")
+        #expect(state.problem?.reason.hasSuffix("(and 2 more)") == true, "\(state)")
+        #expect(state.problem?.fix?.contains("belfry plugin validate \(root.path)/bundled/mine") == true)
+        let authored = try AuthoredPlugin(directory: root.path + "/bundled/mine", registry: registry())
+        let told = authored.problems.map(\.message)
+        #expect(told.count == 3, "\(told)")
+        for word in ["no-such-program", "no_such_module", "'KEY'"] {
+            #expect(told.contains { $0.contains(word) }, "\(told)")
+        }
+    }
+
+    @Test("a package is advised for a module only when there is one")
+    func packages() {
+        func fix(_ module: String, hasVenv: Bool = false) -> String {
+            PythonModules.missing(module, id: "mine", hasVenv: hasVenv).fix ?? ""
+        }
+        #expect(fix("numpy").hasSuffix("sudo apt-get install python3-numpy"))
+        #expect(fix("PIL").hasSuffix("sudo apt-get install python3-pil"))
+        #expect(!fix("no_such_module").contains("apt-get") && fix("no_such_module").contains("setup"))
+        #expect(fix("numpy", hasVenv: true).contains("belfry plugin setup mine"))
     }
 
     @Test("a module of the system's Python is found without starting it")

@@ -160,6 +160,10 @@ struct ObserverTests {
         try await wait(for: "ears", sandbox) { $0["lastError"]?.string?.contains("plugin enable") == true }
         let shown = try #require(try await plugin("ears", sandbox))
         #expect(shown["state"] == "quarantined" && shown["fix"] == "belfry plugin enable ears")
+        let doctor = try await sandbox.belfry("doctor").output
+        let lines = doctor.split(separator: "\n").drop { !$0.contains("the sink ears fails") }
+        #expect(lines.dropFirst().first == "  fix: belfry plugin enable ears", "\(doctor)")
+        #expect(!doctor.contains("XDG_RUNTIME_DIR"), "what is set is not missed: \(doctor)")
         #expect(shown["reason"]?.string?.contains("status 7") == true)
         #expect(shown["reason"]?.string?.contains("no way in") == true)
         try sandbox.write("", to: "mended")

@@ -122,6 +122,15 @@ struct PluginTests {
         }
     }
 
+    @Test("an artifact that was not written is named as that")
+    func notWritten() async throws {
+        let task = try await end(of: "echo '::artifact picture.png'")
+        let error = task["error"]
+        #expect(error?["code"] == "bad_artifact", "\(task.text)")
+        #expect(error?["message"]?.string?.hasSuffix("picture.png, and there is no such file.") == true)
+        #expect(error?["fix"]?.string?.contains("belfry log") == true, "\(task.text)")
+    }
+
     @Test("a grandchild that holds stdout open does not hold the task")
     func grandchild() async throws {
         let task = try await end(of: "echo '::result {}'; sleep 1000 &")
@@ -188,6 +197,14 @@ struct PluginTests {
         #expect(list.output.contains("broken"), "\(list.output)")
         #expect(list.output.contains("invalid"))
         #expect(list.output.contains("text-to-image"))
+        for feature in ["broken", "broken/part"] {
+            let ran = try await sandbox.belfry("run", feature)
+            #expect(
+                ran.errors.contains("its plugin 'broken' cannot be read: \(directory)/plugin.json"),
+                "\(ran)"
+            )
+            #expect(ran.errors.contains("belfry plugin validate \(directory)"), "\(ran)")
+        }
         let added = try await sandbox.belfry("plugin", "add", "--yes", directory)
         #expect(added.status == 1)
         #expect(added.errors.hasPrefix("belfry: "), "\(added.errors)")

@@ -34,6 +34,27 @@ struct PluginTrustTests {
         try await sandbox.belfry("plugin", "show", "--json", id).json
     }
 
+    @Test("what a plugin may do is shown also where nobody can be asked, and to who said yes before")
+    func shown() async throws {
+        let more: JSONObject = [
+            "runner": [
+                "protocol": "exec/1", "command": "${plugin_dir}/main.sh", "env": ["MODE": "quick"],
+                "pass_env": ["HTTPS_PROXY"],
+            ]
+        ]
+        let source = try write("mine", "echo '::result 1'", more: more)
+        let unasked = try await sandbox.belfry("plugin", "add", source)
+        #expect(unasked.status == 64)
+        #expect(unasked.errors.contains("fix: Give --yes"), "\(unasked.errors)")
+        let added = try await sandbox.belfry("plugin", "add", "--yes", source)
+        #expect(added.status == 0)
+        for ran in [unasked, added] {
+            for word in ["main.sh", "MODE=quick", "HTTPS_PROXY", "sha256 of all ", "features:        mine"] {
+                #expect(ran.errors.contains(word), "\(word): \(ran.errors)")
+            }
+        }
+    }
+
     @Test("a changed file is refused until the plugin is updated, and the doctor says how")
     func changed() async throws {
         let source = try write("mine", "echo '::result 1'", more: ["secrets": ["KEY"]])
@@ -234,8 +255,15 @@ struct PluginTrustTests {
             "pythonic",
             adding: ["PIP_NO_INDEX": "1"]
         )
-        #expect(failed.errors.contains("fix: "), "\(failed.errors)")
-        #expect(try await show("pythonic")["state"] == "unavailable")
+        #expect(failed.status == 1)
+        #expect(failed.errors.contains("pythonic stays at 1.0.0."), "\(failed.errors)")
+        #expect(failed.errors.contains("belfry plugin update pythonic"), "\(failed.errors)")
+        #expect(try await sandbox.belfry("run", "pythonic").output.hasPrefix("\"1.17.0 "))
+        try sandbox.write("# the same\nsix==1.17.0\n", to: "authored/pythonic/requirements.txt")
+        let updated = try await sandbox.belfry("plugin", "update", "--yes", "pythonic")
+        #expect(updated.status == 0, "\(updated.errors)")
+        #expect(try await show("pythonic")["state"] == "ready")
+        #expect(try await sandbox.belfry("run", "pythonic").output.hasPrefix("\"1.17.0 "))
         #expect(try await sandbox.belfry("plugin", "remove", "--yes", "pythonic").status == 0)
         let left = try FileManager.default.contentsOfDirectory(atPath: sandbox.root + "/data/venvs")
         #expect(!left.contains("pythonic"))

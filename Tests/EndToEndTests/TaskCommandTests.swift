@@ -21,6 +21,22 @@ struct TaskCommandTests {
         #expect(waited.status == 0, "\(waited.errors)")
     }
 
+    @Test("a task that was named by last or by its id is called by its number")
+    func named() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("add", "--", "true")
+        let added = try await sandbox.belfry("add", "--stash", "--", "true")
+        let id = try #require(added.output.split { $0.isWhitespace }.last).description
+        #expect(try await sandbox.belfry("release", "last").output == "#2 may start\n")
+        try await sandbox.belfry("wait", "last")
+        #expect(try await sandbox.belfry("retry", id).output == "#2 is pending again\n")
+        try await sandbox.belfry("wait", "last")
+        try await sandbox.belfry("add", "--delay", "1h", "--", "true")
+        #expect(try await sandbox.belfry("move", "last").output == "#3 is next\n")
+        #expect(try await sandbox.belfry("stash", "last").output == "#3 is put aside\n")
+        #expect(try await sandbox.belfry("cancel", "last").output == "#3 cancelled\n")
+    }
+
     @Test("a task tells who submitted it, and what is to be shown of it")
     func origin() async throws {
         let sandbox = try Sandbox()

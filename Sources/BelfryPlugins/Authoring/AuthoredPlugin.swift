@@ -24,8 +24,10 @@ public struct AuthoredPlugin: Sendable {
         manifest = inspection.manifest
         warnings = inspection.warnings + (inspection.manifest.map(Self.advice) ?? [])
         if case .ready(let ready) = plugin.state { installed = ready } else { installed = nil }
-        let missing = plugin.state.problem.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) }
-        problems = inspection.mistakes.isEmpty ? missing.map { [$0] } ?? [] : inspection.mistakes
+        let missing = plugin.problems.isEmpty ? plugin.state.problem.map { [$0] } ?? [] : plugin.problems
+        problems =
+            inspection.mistakes.isEmpty
+            ? missing.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) } : inspection.mistakes
     }
 
     /// What no rule asks for, but users and tests would miss.

@@ -282,7 +282,16 @@ enum ExecEnd {
 enum ArtifactCheck {
     static func checked(_ artifact: ExecLine.Artifact, in directory: String) throws -> TaskResult.Artifact {
         let path = artifact.path.hasPrefix("/") ? artifact.path : "\(directory)/\(artifact.path)"
-        guard let real = resolved(path), let root = resolved(directory), real.hasPrefix(root + "/") else {
+        guard let real = resolved(path) else {
+            throw TaskFailure(
+                "bad_artifact",
+                "The program named the artifact \(artifact.path), and there is no such file.",
+                fix:
+                    "Name only what was written, by its path from BELFRY_OUTPUT_DIR, where the program is started; "
+                    + "belfry log has what it said."
+            )
+        }
+        guard let root = resolved(directory), real.hasPrefix(root + "/") else {
             throw TaskFailure(
                 "bad_artifact",
                 "The artifact \(artifact.path) is not a file inside the output directory.",
@@ -291,7 +300,11 @@ enum ArtifactCheck {
         }
         var info = stat()
         guard stat(real, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-            throw TaskFailure("bad_artifact", "The artifact \(artifact.path) is not a regular file.")
+            throw TaskFailure(
+                "bad_artifact",
+                "The artifact \(artifact.path) is not a regular file.",
+                fix: "Name files; of a directory each file in it, or an archive."
+            )
         }
         return TaskResult.Artifact(
             uri: FileURI.make(real),

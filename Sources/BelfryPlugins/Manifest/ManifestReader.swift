@@ -159,6 +159,29 @@ final class ManifestFields {
         }
     }
 
+    /// A JSON Schema of an object, compiled to be sure that it can be.
+    func schema(_ key: String) -> JSONSchema? {
+        guard let source = value(key) else { return nil }
+        do {
+            let schema = try JSONSchema(source)
+            if source["type"]?.string != "object" {
+                mistake(
+                    "\(key)/type",
+                    "must be \"object\": \(key) have names",
+                    fix: "Write \"type\": \"object\"."
+                )
+            }
+            let place = JSONPointer.appending(key, to: pointer)
+            reader.warnings += schema.warnings.map { "\(reader.file): \(place)\($0)" }
+            return schema
+        } catch let error as BelfryError {
+            mistake(key + (error.pointer ?? ""), error.message, fix: error.fix ?? "")
+        } catch {
+            mistake(key, "\(error)", fix: "Write a JSON Schema.")
+        }
+        return nil
+    }
+
     /// Refuses what no process can be given and placeholders that nobody fills.
     func checkTemplate(_ path: String, _ text: String) {
         if text.utf8.contains(0) { mistake(path, "holds a zero byte", fix: "Leave it out.") }

@@ -42,7 +42,8 @@ extension PluginManifest {
             timeouts.noteUnknown()
         }
         entry.retry = readRetry(members)
-        let schema = readParams(members, &entry)
+        let schema = members.schema("params")
+        if let schema { entry.paramsSchema = schema.source }
         entry.examples = readExamples(members, schema)
         members.noteUnknown()
         return id == nil ? nil : entry
@@ -93,32 +94,6 @@ extension PluginManifest {
             }
         }
         return needs
-    }
-
-    /// The params' schema, compiled to be sure that it can be.
-    private static func readParams(_ fields: ManifestFields, _ entry: inout FeatureEntry) -> JSONSchema? {
-        guard let source = fields.value("params") else { return nil }
-        let pointer = JSONPointer.appending("params", to: fields.pointer)
-        do {
-            let schema = try JSONSchema(source)
-            entry.paramsSchema = source
-            if source["type"]?.string != "object" {
-                fields.mistake(
-                    "params/type",
-                    "must be \"object\": parameters have names",
-                    fix: "Write \"type\": \"object\"."
-                )
-            }
-            for warning in schema.warnings {
-                fields.reader.warnings.append("\(fields.reader.file): \(pointer)\(warning)")
-            }
-            return schema
-        } catch let error as BelfryError {
-            fields.mistake("params" + (error.pointer ?? ""), error.message, fix: error.fix ?? "")
-        } catch {
-            fields.mistake("params", "\(error)", fix: "Write a JSON Schema.")
-        }
-        return nil
     }
 
     private static func readExamples(_ fields: ManifestFields, _ schema: JSONSchema?) -> [Example] {

@@ -14,22 +14,32 @@ extension PluginManifest {
         public let warnings: [String]
         /// What the file calls the plugin, when it says so, even beside mistakes.
         public let declaredID: String?
+        /// The ids of the features that it names, likewise.
+        public let declaredFeatures: [String]
     }
 
     /// Reads `plugin.json` in `directory` and tells every mistake in it.
     public static func inspect(directory: String) -> Inspection {
         let reader = ManifestReader(file: "\(directory)/\(fileName)")
         guard let document = reader.document(), let fields = reader.fields(document, at: "") else {
-            return Inspection(manifest: nil, mistakes: reader.mistakes, warnings: [], declaredID: nil)
+            return Inspection(
+                manifest: nil,
+                mistakes: reader.mistakes,
+                warnings: [],
+                declaredID: nil,
+                declaredFeatures: []
+            )
         }
         var manifest = read(fields)
         manifest?.warnings = reader.warnings
         let declaredID = document["id"]?.string.flatMap { PluginName.isPluginID($0) ? $0 : nil }
+        let declaredFeatures = (document["features"]?.array ?? []).compactMap { $0["id"]?.string }
         return Inspection(
             manifest: reader.mistakes.isEmpty ? manifest : nil,
             mistakes: reader.mistakes,
             warnings: reader.warnings,
-            declaredID: declaredID
+            declaredID: declaredID,
+            declaredFeatures: declaredFeatures.filter { PluginName.isFeatureID($0, of: declaredID ?? "") }
         )
     }
 
@@ -47,7 +57,7 @@ extension PluginManifest {
             summary: fields.string("summary") ?? "", requires: readRequirements(fields),
             limits: readLimits(fields, runner?.wire),
             restart: readRestart(fields), venv: readSetup(fields),
-            observation: readObservation(fields, kind), settings: readSettings(fields),
+            observation: readObservation(fields, kind), settings: fields.schema("settings"),
             secrets: readNames(fields, "secrets", "a secret's")
         )
         fields.noteUnknown(besides: ["$schema", "homepage", "author", "license"])
@@ -65,7 +75,7 @@ extension PluginManifest {
         manifest.limits = rest.limits
         manifest.restart = rest.restart
         manifest.observation = rest.observation
-        manifest.settingsSchema = rest.settings
+        manifest.settingsSchema = rest.settings?.source
         manifest.venv = rest.venv
         manifest.secrets = rest.secrets
         return manifest

@@ -99,11 +99,13 @@ extension PluginRegistry {
         ]
         object.set("from", present.manifest.map { .string($0.version.description) })
         object.set("asked", present.manifest.map { PluginDemands($0).json })
+        if case .unfit = venv(of: manifest, next.directory)?.state(cache: nil) { object["wantsSetup"] = true }
         object["isSame"] = .bool(old == new.files && present.state.name != "invalid")
         return .object(object)
     }
 
-    /// Puts new files in the place of a plugin's, and pins them. The old ones stay until nobody uses them.
+    /// Puts new files in the place of a plugin's, and pins them. The old ones stay until nobody uses them. An
+    /// environment that was made ahead for the new ones takes the place of the old one's.
     ///
     /// - Throws: ``BelfryError`` `not_found`, `invalid_plugin`, or `conflict` when it is not the user's or is
     ///   linked, when the files are another plugin's, or not those of the digest.
@@ -112,10 +114,18 @@ extension PluginRegistry {
         let (next, manifest) = try sound(addition.directory)
         try refuseOther(manifest, id)
         try changing.withLock { _ in
+            defer { PluginVenv.forgetNext(of: id, in: places.venvs) }
             try refuseConflicts(of: manifest, replacing: present.directory)
             try install(manifest, from: next.directory, addition, isConfirmed: present.isConfirmed)
+            venv(of: manifest, next.directory)?.adoptNext()
         }
         return scan()[id] ?? next
+    }
+
+    private func venv(of manifest: PluginManifest, _ directory: String) -> PluginVenv? {
+        manifest.venv.map {
+            PluginVenv(of: manifest.id, in: places.venvs, setup: $0, pluginDirectory: directory)
+        }
     }
 
     /// The lock is what counts: once it is written, the new version is the plugin.

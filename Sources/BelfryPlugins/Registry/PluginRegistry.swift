@@ -36,6 +36,7 @@ public final class PluginRegistry: Sendable {
     let reservedFeatureIDs: Set<String>
     private let belfryVersion: PluginVersion?
     private let settings: [String: JSONObject]
+    private let configurationFile: String
     private let secrets: PluginSecrets
     let cache: ScanCache
     /// Who uses which version's files.
@@ -49,6 +50,7 @@ public final class PluginRegistry: Sendable {
     ///   - reservedFeatureIDs: what is built in; a plugin may not serve it.
     ///   - belfryVersion: what `requires.belfry` is held against.
     ///   - settings: what the configuration says, by the id of the plugin.
+    ///   - configurationFile: where people write settings and secrets.
     ///   - secrets: what plugins can ask for by name.
     ///   - clocks: say how long ago the files of a large plugin were looked at.
     public init(
@@ -56,6 +58,7 @@ public final class PluginRegistry: Sendable {
         reservedFeatureIDs: Set<String> = [],
         belfryVersion: String = BelfryVersion.current,
         settings: [String: JSONObject] = [:],
+        configurationFile: String = "~/.config/belfry/config.toml",
         secrets: PluginSecrets = PluginSecrets(),
         clocks: Clocks = Clocks()
     ) {
@@ -63,6 +66,7 @@ public final class PluginRegistry: Sendable {
         self.reservedFeatureIDs = reservedFeatureIDs
         self.belfryVersion = PluginVersion(belfryVersion)
         self.settings = settings
+        self.configurationFile = configurationFile
         self.secrets = secrets
         self.clocks = clocks
         cache = ScanCache(path: places.user + "/.hashes")
@@ -99,6 +103,7 @@ public final class PluginRegistry: Sendable {
             reservedFeatureIDs: reservedFeatureIDs,
             disabled: disabled,
             settings: settings,
+            configurationFile: configurationFile,
             user: isTrusting ? "" : places.user,
             venvs: places.venvs,
             secrets: secrets,

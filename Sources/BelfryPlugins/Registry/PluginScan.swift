@@ -19,6 +19,8 @@ struct PluginScan {
     let reservedFeatureIDs: Set<String>
     let disabled: Set<String>
     let settings: [String: JSONObject]
+    /// Where people write settings and secrets.
+    let configurationFile: String
     /// The user's directory, where added plugins are held against their pins.
     let user: String
     let venvs: String
@@ -73,6 +75,7 @@ struct PluginScan {
             state: .disabled,
             warnings: inspection.warnings
         )
+        plugin.declaredFeatures = inspection.declaredFeatures
         plugin.origin = pinned?.origin
         plugin.isConfirmed = pinned?.isConfirmed ?? true
         plugin.state = state(of: &plugin, inspection, pinned)
@@ -103,38 +106,88 @@ struct PluginScan {
         // Before its manifest is believed.
         let isPinned = plugin.source == .user && !plugin.isLinked && !user.isEmpty
         let pins = pinned.map { self.pins(plugin.id, plugin.directory, $0.files) }
-        if isPinned, let problem = distrust(plugin, pins) { return .invalid(problem) }
+        // One that nobody pinned and that cannot even be read is to be mended first.
+        let isLegible = pins != nil || inspection.manifest != nil
+        if isPinned, isLegible, let problem = distrust(plugin, pins) { return .invalid(problem) }
         guard let manifest = inspection.manifest else {
-            let first = inspection.mistakes.first
-            let more = inspection.mistakes.count - 1
-            let rest = more > 0 ? " (and \(more) more)" : ""
-            return .invalid(Problem((first?.message ?? "holds no plugin") + rest, fix: first?.fix))
+            plugin.problems = inspection.mistakes.map { Problem($0.message, fix: $0.fix) }
+            let validation = "Then check it: belfry plugin validate \(plugin.directory)"
+            return .invalid(first(of: plugin.problems, validation))
         }
-        do {
-            let configured = try manifest.configured(by: settings[manifest.id] ?? [:])
-            let manifest = configured.manifest
-            let venv = try venv(of: manifest, plugin.directory)
-            if let venv, venv.directory == nil { plugin.warnings.append(venv.note) }
-            if let problem = unmet(manifest, venv: venv?.directory) { return .unavailable(problem) }
-            var installed = try InstalledPlugin(
-                binding: manifest,
-                directory: plugin.directory,
-                searchPath: searchPath,
-                venv: venv?.directory,
-                isLinked: plugin.isLinked,
-                source: plugin.source,
-                settings: configured.settings
+        if let setup = manifest.venv, !setup.isThere(in: plugin.directory) {
+            return .invalid(
+                Problem(
+                    "\(plugin.directory) has no file \(setup.requirements), which its setup names",
+                    fix: "Add the file, or take setup out of \(plugin.directory)/\(PluginManifest.fileName)."
+                )
             )
-            // The path of a pinned version is its own; elsewhere files change in place.
-            installed.revision = pinned == nil ? PluginContents.revision(of: plugin.directory) : "pinned"
-            installed.pins = pins
-            return .ready(installed)
-        } catch let error as BelfryError {
-            let isChoice = error.code == .invalidConfiguration && settings[manifest.id] == nil
-            return .unavailable(Problem(error.message, fix: error.fix, isChoice: isChoice))
-        } catch {
-            return .unavailable(Problem("\(error)"))
         }
+        return state(of: &plugin, manifest, pins)
+    }
+
+    /// Of a sound plugin: ready, or everything that keeps it from running.
+    private func state(
+        of plugin: inout Plugin,
+        _ manifest: PluginManifest,
+        _ pins: PinnedFiles?
+    ) -> PluginSnapshot.State {
+        var problems: [Problem] = []
+        func told<Value>(_ work: () throws -> Value) -> Value? {
+            do { return try work() } catch {
+                let problem = Problem(error, isUnset: settings[manifest.id] == nil)
+                // A program may be both required and what is run.
+                if !problems.contains(problem) { problems.append(problem) }
+                return nil
+            }
+        }
+        let configured = told {
+            try manifest.configured(by: settings[manifest.id] ?? [:], in: configurationFile)
+        }
+        let manifest = configured?.manifest ?? manifest
+        problems += unmet(manifest)
+        let venv = told { try self.venv(of: manifest, plugin.directory) }
+        if let note = venv?.note { plugin.warnings.append(note) }
+        var installed: InstalledPlugin?
+        // Before its environment is there, nobody knows what is missing in it.
+        if let venv {
+            problems += missing(manifest, venv: venv.directory)
+            installed = told {
+                try bound(plugin, manifest, configured?.settings ?? [:], venv: venv.directory)
+            }
+        }
+        plugin.problems = problems
+        guard problems.isEmpty, var installed else {
+            let validation = "See all: belfry plugin validate \(plugin.directory)"
+            return .unavailable(first(of: problems, problems.count > 1 ? validation : nil))
+        }
+        // The path of a pinned version is its own; elsewhere files change in place.
+        installed.revision = pins == nil ? PluginContents.revision(of: plugin.directory) : "pinned"
+        installed.pins = pins
+        return .ready(installed)
+    }
+
+    private func bound(_ plugin: Plugin, _ manifest: PluginManifest, _ settings: JSONObject, venv: String?)
+        throws -> InstalledPlugin
+    {
+        try InstalledPlugin(
+            binding: manifest,
+            directory: plugin.directory,
+            searchPath: searchPath,
+            venv: venv,
+            isLinked: plugin.isLinked,
+            source: plugin.source,
+            settings: settings
+        )
+    }
+
+    /// The first of several problems, and how many more there are.
+    private func first(of problems: [Problem], _ nextStep: String?) -> Problem {
+        guard var problem = problems.first else { return Problem("holds no plugin") }
+        if problems.count > 1 { problem.reason += " (and \(problems.count - 1) more)" }
+        guard let nextStep else { return problem }
+        let fix = problem.fix.map { $0.hasSuffix(".") ? "\($0) " : "\($0). " } ?? ""
+        problem.fix = fix + nextStep
+        return problem
     }
 
     /// Why the files of one of the user's plugins are not to be run; nil when they are what was pinned.
@@ -149,16 +202,17 @@ struct PluginScan {
         return pins.difference().map { Problem($0, fix: PinnedFiles.fix(plugin.id)) }
     }
 
-    /// The plugin's Python environment: nil when it wants none, without a directory when it can do without.
+    /// The plugin's Python environment; without a directory when it wants none, or can do without and a note
+    /// says so.
     ///
     /// - Throws: ``BelfryError`` when it cannot.
     private func venv(of manifest: PluginManifest, _ directory: String) throws -> (
-        directory: String?, note: String
-    )? {
-        guard let setup = manifest.venv else { return nil }
+        directory: String?, note: String?
+    ) {
+        guard let setup = manifest.venv else { return (nil, nil) }
         let venv = PluginVenv(of: manifest.id, in: venvs, setup: setup, pluginDirectory: directory)
         switch venv.state(cache: cache) {
-        case .fits(let directory): return (directory, "")
+        case .fits(let directory): return (directory, nil)
         case .unfit(let reason):
             let note = "its Python environment \(venv.path) \(reason)"
             if setup.isOptional {
@@ -168,33 +222,38 @@ struct PluginScan {
         }
     }
 
-    private func unmet(_ manifest: PluginManifest, venv: String?) -> Problem? {
+    /// What this machine and the configuration do not have.
+    private func unmet(_ manifest: PluginManifest) -> [Problem] {
+        var problems: [Problem] = []
         if let range = manifest.requires.belfry, let belfryVersion, !range.contains(belfryVersion) {
-            return Problem(
-                "it needs Belfry \(range), and this is \(belfryVersion)",
-                fix: "Update Belfry, or add a version of the plugin that fits."
+            problems.append(
+                Problem(
+                    "it needs Belfry \(range), and this is \(belfryVersion)",
+                    fix: "Update Belfry, or add a version of the plugin that fits."
+                )
             )
         }
-        let machine = Machine.architecture
-        if !manifest.requires.architectures.isEmpty, !manifest.requires.architectures.contains(machine) {
-            return Problem(
-                "it runs on \(manifest.requires.architectures.joined(separator: ", ")), and this machine is \(machine)",
-                fix:
-                    "Add a version of the plugin for \(machine), or remove it: belfry plugin remove \(manifest.id)"
+        let (machine, wanted) = (Machine.architecture, manifest.requires.architectures)
+        if !wanted.isEmpty, !wanted.contains(machine) {
+            problems.append(
+                Problem(
+                    "it runs on \(wanted.joined(separator: ", ")), and this machine is \(machine)",
+                    fix:
+                        "Add a version of the plugin for \(machine), or remove it: belfry plugin remove \(manifest.id)"
+                )
             )
         }
+        return problems + manifest.secrets.compactMap { secrets.problem(with: $0, in: configurationFile) }
+    }
+
+    /// The programs and modules that are not there.
+    private func missing(_ manifest: PluginManifest, venv: String?) -> [Problem] {
         let path = venv.map { "\($0)/bin:\(searchPath)" } ?? searchPath
-        for program in manifest.requires.executables where ProgramSearch.find(program, on: path) == nil {
-            let error = ProgramSearch.missing(program, on: path)
-            return Problem(error.message, fix: error.fix)
-        }
-        if !manifest.requires.pythonModules.isEmpty {
-            let modules = PythonModules(venv: venv)
-            if let missing = manifest.requires.pythonModules.first(where: { !modules.contains($0) }) {
-                return PythonModules.missing(missing, id: manifest.id, hasVenv: venv != nil)
-            }
-        }
-        return manifest.secrets.lazy.compactMap { secrets.problem(with: $0) }.first
+        let programs = manifest.requires.executables.filter { ProgramSearch.find($0, on: path) == nil }
+        let modules = manifest.requires.pythonModules.isEmpty ? nil : PythonModules(venv: venv)
+        let absent = manifest.requires.pythonModules.filter { modules?.contains($0) == false }
+        return programs.map { Problem(ProgramSearch.missing($0, on: path)) }
+            + absent.map { PythonModules.missing($0, id: manifest.id, hasVenv: venv != nil) }
     }
 
     // MARK: Conflicts
@@ -261,6 +320,21 @@ struct PluginScan {
     private func removal(of plugin: Plugin) -> String {
         plugin.source == .user
             ? "Run: belfry plugin remove \(plugin.id)" : "Remove the directory \(plugin.directory)."
+    }
+}
+
+extension PluginSnapshot.Problem {
+    /// - Parameter isUnset: whether nobody has set anything for the plugin.
+    fileprivate init(_ error: any Error, isUnset: Bool = false) {
+        guard let error = error as? BelfryError else {
+            self.init("\(error)")
+            return
+        }
+        self.init(
+            error.message,
+            fix: error.fix,
+            isChoice: isUnset && error.code == .invalidConfiguration
+        )
     }
 }
 

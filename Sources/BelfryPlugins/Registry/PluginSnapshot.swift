@@ -62,6 +62,10 @@ public struct PluginSnapshot: Sendable {
         public var state: State
         /// Oddities: sentences for people.
         public var warnings: [String]
+        /// Everything that keeps it from running; the state has the first.
+        public var problems: [Problem] = []
+        /// The features that its manifest names, also when that has mistakes.
+        var declaredFeatures: [String] = []
         /// Where its files came from, when they were copied.
         public var origin: PluginOrigin?
         /// Whether somebody was shown what it runs and said yes; false for a download until it is enabled.
@@ -83,6 +87,17 @@ public struct PluginSnapshot: Sendable {
             self.isLinked = isLinked
             self.state = state
             self.warnings = warnings
+        }
+
+        /// Why none of its features can be had; nil when they can.
+        var obstacle: Problem? {
+            guard state != .disabled else {
+                return Problem("its plugin '\(id)' is disabled", fix: "belfry plugin enable \(id)")
+            }
+            guard var problem = state.problem, manifest == nil else { return state.problem }
+            let what = problems.isEmpty ? "used" : "read"
+            problem.reason = "its plugin '\(id)' cannot be \(what): \(problem.reason)"
+            return problem
         }
 
         /// For the API.
@@ -141,16 +156,16 @@ public struct PluginSnapshot: Sendable {
         var found: [String: Problem] = [:]
         let served = Set(ready.flatMap { $0.manifest.features.map(\.id) })
         for plugin in plugins {
-            let disabled = Problem(
-                "its plugin '\(plugin.id)' is disabled",
-                fix: "belfry plugin enable \(plugin.id)"
-            )
-            guard let problem = plugin.state == .disabled ? disabled : plugin.state.problem else { continue }
-            for feature in plugin.manifest?.features ?? [] where !served.contains(feature.id) {
-                found[feature.id] = found[feature.id] ?? problem
-            }
+            guard let problem = plugin.obstacle else { continue }
+            let features = plugin.manifest?.features.map(\.id) ?? plugin.declaredFeatures
+            for id in features where !served.contains(id) { found[id] = found[id] ?? problem }
         }
         return found
+    }
+
+    /// The plugins that do not serve, by their ids: which features they would have, nobody may know.
+    public var unavailablePlugins: [String: Problem] {
+        Dictionary(plugins.map { ($0.id, $0) }) { active, _ in active }.compactMapValues(\.obstacle)
     }
 
     /// The active plugin called `id`.

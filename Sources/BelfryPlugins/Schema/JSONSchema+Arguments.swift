@@ -35,12 +35,14 @@ extension JSONSchema {
         let featureID: String?
     }
 
-    private func error(_ argument: Argument, _ sentence: String) -> BelfryError {
-        BelfryError(
+    private func error(_ argument: Argument, _ sentence: String, choice: String? = nil) -> BelfryError {
+        let pointer = JSONPointer.appending(argument.key, to: "")
+        let violation = Violation(pointer: pointer, wanted: sentence, got: nil, choice: choice)
+        return BelfryError(
             .invalidParams,
             "'\(argument.key)' \(sentence)",
-            fix: fix(featureID: argument.featureID),
-            pointer: JSONPointer.appending(argument.key, to: "")
+            fix: fix(violation, featureID: argument.featureID),
+            pointer: pointer
         )
     }
 
@@ -97,7 +99,8 @@ extension JSONSchema {
             complaint = complaint ?? violation
         }
         // In the words of the type: nobody who typed `abc` for a number typed quotes.
-        throw error(argument, complaint?.sentence ?? "cannot be read: \(text)")
+        let sentence = complaint?.sentence ?? "cannot be read: \(text)"
+        throw error(argument, sentence, choice: complaint?.choice)
     }
 
     /// Whether text speaks of an earlier task; a list or an object in JSON is read, and may do so inside.

@@ -17,6 +17,8 @@ public struct JSONSchema: Sendable {
         public let wanted: String
         /// What is there instead, when showing it helps and it is no secret.
         public let got: String?
+        /// One of the values that would do, as people would type it, when there is a list of them.
+        public var choice: String?
 
         /// For people: `must be one of 2, 4; got 3`.
         public var sentence: String { got.map { "\(wanted); got \($0)" } ?? wanted }
@@ -86,7 +88,7 @@ public struct JSONSchema: Sendable {
             throw BelfryError(
                 .invalidParams,
                 Self.message(violations),
-                fix: fix(featureID: featureID),
+                fix: fix(first, featureID: featureID),
                 pointer: first.pointer
             )
         }
@@ -101,6 +103,15 @@ public struct JSONSchema: Sendable {
         }
         let rest = violations.count - sentences.count
         return sentences.joined(separator: ". ") + (rest > 0 ? ". And \(rest) more" : "")
+    }
+
+    /// The way out of a violation.
+    func fix(_ violation: Violation, featureID: String?) -> String {
+        guard let choice = violation.choice, let name = JSONPointer.name(violation.pointer) else {
+            return fix(featureID: featureID)
+        }
+        let more = featureID.map { "; what it is for: belfry feature show \($0)" }
+        return "Give one of them, such as \(name)=\(choice)\(more ?? ".")"
     }
 
     func fix(featureID: String?) -> String {

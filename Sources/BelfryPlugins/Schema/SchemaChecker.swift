@@ -91,12 +91,14 @@ struct SchemaChecker {
             return place.violation("must be \(types.map(\.phrase).joined(separator: " or "))")
         }
         if let choices = node.choices, !choices.contains(where: { $0.isSame(as: place.value) }) {
-            let list =
-                choices.prefix(12).map(Self.word).joined(separator: ", ") + (choices.count > 12 ? ", …" : "")
-            return place.violation(
-                choices.count == 1 ? "must be \(list)" : "must be one of \(list)",
-                got: Self.word(place.value)
-            )
+            let words = choices.prefix(12).map(Self.word)
+            let list = words.joined(separator: ", ") + (choices.count > 12 ? ", …" : "")
+            let got = Self.word(place.value)
+            guard choices.count > 1 else { return place.violation("must be \(list)", got: got) }
+            var violation = place.violation("must be one of \(list)", got: got)
+            let meant = place.isSecret ? nil : NameSuggestion.closest(to: got, among: words)
+            violation.choice = meant ?? words.first
+            return violation
         }
         if let constant = node.constant, !constant.isSame(as: place.value) {
             return place.violation("must be \(Self.word(constant))", got: Self.word(place.value))

@@ -3,6 +3,12 @@
 
 import BelfryCore
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// What a manifest's `setup` asks for.
 public struct VenvSetup: Sendable, Hashable {
     /// A pip requirements file, relative to the plugin's directory.
@@ -13,6 +19,11 @@ public struct VenvSetup: Sendable, Hashable {
     public var isOptional = false
 
     public init(requirements: String) { self.requirements = requirements }
+
+    /// Whether the plugin in `directory` has the file.
+    func isThere(in directory: String) -> Bool {
+        FileSystem.entry("\(directory)/\(requirements)", following: true)?.kind == .file
+    }
 }
 
 struct PluginVenv {
@@ -61,16 +72,37 @@ struct PluginVenv {
 
     /// `<data>/venvs/<plugin id>`.
     let path: String
+    /// Where the environment of a version lies that is about to take the place of this one.
+    private let next: String
     let setup: VenvSetup
     let pluginDirectory: String
 
     init(of id: String, in venvs: String, setup: VenvSetup, pluginDirectory: String) {
         path = "\(venvs)/\(id)"
+        next = "\(venvs)/\(Self.nextName(of: id))"
         self.setup = setup
         self.pluginDirectory = pluginDirectory
     }
 
+    static func nextName(of id: String) -> String { ".next-\(id)" }
+
+    /// The environment that fits, in use or made ahead of an update; else what is wrong with the one in use.
     func state(cache: ScanCache?) -> State {
+        let present = state(of: path, cache: cache)
+        if case .fits = present { return present }
+        let ahead = state(of: next, cache: cache)
+        if case .fits = ahead { return ahead }
+        return present
+    }
+
+    /// Puts the environment that was made ahead in the place of the one in use, when it is what this version wants.
+    func adoptNext() {
+        if case .fits = state(of: next, cache: nil) { rename(next, path) }
+    }
+
+    static func forgetNext(of id: String, in venvs: String) { unlink("\(venvs)/\(nextName(of: id))") }
+
+    private func state(of path: String, cache: ScanCache?) -> State {
         let file = "\(pluginDirectory)/\(setup.requirements)"
         guard let (stamp, kind) = FileStamp.read(file), kind == .file,
             let hash = try? cache?.hash(of: file, stamp: stamp) ?? FileSystem.sha256(of: file)

@@ -34,19 +34,32 @@ struct PythonModules {
 
     /// Debian packages whose names do not follow from the module's.
     private static let packages = [
-        "cv2": "python3-opencv", "PIL": "python3-pil", "yaml": "python3-yaml", "bs4": "python3-bs4",
-        "skimage": "python3-skimage", "sklearn": "python3-sklearn", "gi": "python3-gi",
-        "cairo": "python3-cairo",
-        "dateutil": "python3-dateutil", "Crypto": "python3-pycryptodome", "serial": "python3-serial",
+        "cv2": "python3-opencv", "PIL": "python3-pil", "Crypto": "python3-pycryptodome",
+        "Xlib": "python3-xlib",
+    ]
+
+    /// Modules whose Debian package is `python3-` and their name: only a package that is known to exist is advised.
+    private static let packaged: Set<String> = [
+        "aiohttp", "boto3", "bs4", "cairo", "click", "cryptography", "dateutil", "dbus", "docx", "evdev",
+        "feedparser", "flask", "gi", "git", "gnupg", "gphoto2", "httpx", "imageio", "jinja2", "jsonschema",
+        "lxml", "magic", "markdown", "matplotlib", "msgpack", "mutagen", "networkx", "nltk", "numpy",
+        "openpyxl", "pandas", "paramiko", "psutil", "psycopg2", "pydantic", "pydub", "pymysql", "pypdf",
+        "pyproj", "redis", "reportlab", "requests", "rich", "scipy", "serial", "shapely", "skimage",
+        "sklearn", "soundfile", "sympy", "toml", "torch", "tqdm", "usb", "vobject", "websockets", "yaml",
+        "zmq",
     ]
 
     static func missing(_ module: String, id: String, hasVenv: Bool) -> PluginSnapshot.Problem {
-        let package = packages[module] ?? "python3-\(module.lowercased())"
-        return PluginSnapshot.Problem(
-            "the Python module '\(module)' is not installed",
-            fix: hasVenv
-                ? "Name it in the plugin's requirements, then run: belfry plugin setup \(id)"
-                : "Install \(package): sudo apt-get install \(package)"
-        )
+        let package = packages[module] ?? (packaged.contains(module) ? "python3-\(module)" : nil)
+        let fix =
+            if hasVenv {
+                "Name it in the plugin's requirements, then run: belfry plugin setup \(id)"
+            } else if let package {
+                "Install \(package): sudo apt-get install \(package)"
+            } else {
+                "Install it for the system's Python, or give the plugin an environment of its own: a requirements "
+                    + "file, and \"setup\": {\"venv\": \"requirements.txt\"} in its plugin.json."
+            }
+        return PluginSnapshot.Problem("the Python module '\(module)' is not installed", fix: fix)
     }
 }

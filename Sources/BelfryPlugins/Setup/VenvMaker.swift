@@ -25,20 +25,28 @@ public struct VenvMaker: Sendable {
     /// Makes the environment that `manifest` asks for, and puts it in the place of the one that is there. What
     /// Python and pip say goes to stderr.
     ///
+    /// - Parameter isAhead: whether it is for a version that is yet to be taken: the one in use stays, and
+    ///   ``PluginRegistry/update(id:_:)`` puts this in its place.
     /// - Returns: its path; nil when the plugin wants none.
     /// - Throws: ``BelfryError`` with the fix. The one that was there stays then.
-    public func make(for manifest: PluginManifest, in directory: String) async throws -> String? {
+    public func make(
+        for manifest: PluginManifest,
+        in directory: String,
+        isAhead: Bool = false
+    ) async throws -> String? {
         guard let setup = manifest.venv else { return nil }
         let lock = try VenvLock(venvs, waits: true)
         defer { lock?.release() }
         let requirements = "\(directory)/\(setup.requirements)"
         let word = String(UInt32.random(in: 0 ... .max), radix: 16)
         let made = "\(venvs)/\(PluginVenv.made)/\(manifest.id)-\(word)"
+        let name = isAhead ? PluginVenv.nextName(of: manifest.id) : manifest.id
         do {
-            try await fill(made, requirements, setup, id: manifest.id)
+            let again = "belfry plugin \(isAhead ? "update" : "setup") \(manifest.id)"
+            try await fill(made, requirements, setup, again: again)
             let stamp = try await stamp(made, requirements, setup)
             try FileSystem.replace("\(made)/\(PluginVenv.stampName)", with: stamp.json.encoded + [0x0A])
-            try FileSystem.link("\(venvs)/\(manifest.id)", to: "\(PluginVenv.made)/\(manifest.id)-\(word)")
+            try FileSystem.link("\(venvs)/\(name)", to: "\(PluginVenv.made)/\(manifest.id)-\(word)")
         } catch {
             try? FileSystem.remove(made)
             if let error = error as? FileError {
@@ -46,10 +54,11 @@ public struct VenvMaker: Sendable {
             }
             throw error
         }
-        return "\(venvs)/\(manifest.id)"
+        return "\(venvs)/\(name)"
     }
 
-    private func fill(_ made: String, _ requirements: String, _ setup: VenvSetup, id: String) async throws {
+    private func fill(_ made: String, _ requirements: String, _ setup: VenvSetup, again: String) async throws
+    {
         let tool = SourceTool(environment: environment)
         try FileSystem.makeDirectories(FileSystem.parent(of: made))
         guard try await tool.run("python3", ["-m", "venv", made]) == 0 else {
@@ -57,7 +66,7 @@ public struct VenvMaker: Sendable {
                 .featureUnavailable,
                 "python3 could not make the environment \(made).",
                 fix:
-                    "Install what it needs: sudo apt-get install python3-venv. Then: belfry plugin setup \(id)"
+                    "Install what it needs: sudo apt-get install python3-venv. Then: \(again)"
             )
         }
         var arguments = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
@@ -73,7 +82,7 @@ public struct VenvMaker: Sendable {
                 .featureUnavailable,
                 "pip could not install what \(requirements) names (exit status \(status)).",
                 fix:
-                    "See what pip says above; with a network and the requirements mended: belfry plugin setup \(id)"
+                    "See what pip says above; with a network and the requirements mended: \(again)"
             )
         }
     }
@@ -93,7 +102,9 @@ public struct VenvMaker: Sendable {
     }
 
     /// Takes the environment of a plugin away; its files go with the leftovers.
-    static func unlink(_ id: String, in venvs: String) { try? FileSystem.remove("\(venvs)/\(id)") }
+    static func unlink(_ id: String, in venvs: String) {
+        for name in [id, PluginVenv.nextName(of: id)] { try? FileSystem.remove("\(venvs)/\(name)") }
+    }
 
     /// Gives each environment that no link names to `retire`, unless one is being made.
     static func retireLeftovers(in venvs: String, _ retire: (String) -> Void) {

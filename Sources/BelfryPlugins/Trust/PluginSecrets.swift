@@ -34,11 +34,14 @@ public struct PluginSecrets: Sendable, Equatable {
     }
 
     /// Why the secret `name` cannot be handed over; nil when it can.
-    func problem(with name: String) -> PluginSnapshot.Problem? {
+    ///
+    /// - Parameter file: where people write secrets.
+    func problem(with name: String, in file: String) -> PluginSnapshot.Problem? {
         guard let source = sources[name] else {
             return PluginSnapshot.Problem(
                 "it wants the secret '\(name)', which the configuration does not have",
-                fix: "Add it below [secrets] in config.toml: \(name) = { file = \"/path/of/a/file\" }"
+                fix:
+                    "Add it below [secrets] in \(file): \(name) = { file = \"/path/of/a/file\" }. \(PluginManifest.hubRestart)"
             )
         }
         do throws(FileError) {
