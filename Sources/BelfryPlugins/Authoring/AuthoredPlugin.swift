@@ -10,6 +10,8 @@ public struct AuthoredPlugin: Sendable {
     public let manifest: PluginManifest?
     /// What keeps it from running, each with its fix: mistakes in the manifest, or what is missing here.
     public let problems: [BelfryError]
+    /// Why it does nothing as long as the user has not set it up, which is no mistake of its author's.
+    public let notConfigured: BelfryError?
     /// Sentences for people.
     public let warnings: [String]
     /// Ready to be started; nil while there are problems.
@@ -25,7 +27,9 @@ public struct AuthoredPlugin: Sendable {
         warnings = inspection.warnings + (inspection.manifest.map(Self.advice) ?? [])
         if case .ready(let ready) = plugin.state { installed = ready } else { installed = nil }
         let missing = plugin.state.problem.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) }
-        problems = inspection.mistakes.isEmpty ? missing.map { [$0] } ?? [] : inspection.mistakes
+        let isChoice = inspection.mistakes.isEmpty && plugin.state.problem?.isChoice == true
+        notConfigured = isChoice ? missing : nil
+        problems = inspection.mistakes.isEmpty && !isChoice ? missing.map { [$0] } ?? [] : inspection.mistakes
     }
 
     /// What no rule asks for, but users and tests would miss.
@@ -36,9 +40,9 @@ public struct AuthoredPlugin: Sendable {
         return ["no examples for \(features): without them belfry plugin test has nothing to run"]
     }
 
-    /// - Throws: the first of ``problems``.
+    /// - Throws: the first of ``problems``, or ``notConfigured``.
     public func ready() throws -> InstalledPlugin {
-        if let problem = problems.first { throw problem }
+        if let problem = problems.first ?? notConfigured { throw problem }
         guard let installed else { throw BelfryError(.invalidPlugin, "\(directory) holds no plugin.") }
         return installed
     }
