@@ -33,6 +33,38 @@ public struct JSONReader {
         return id
     }
 
+    /// A member that may be missing; nil also where it is null.
+    ///
+    /// - Parameters:
+    ///   - expected: what it must be, in an error.
+    ///   - read: nil for what it must not be.
+    /// - Throws: ``BelfryError`` `invalid_request` that names the field.
+    public func optional<Value>(_ key: String, _ expected: String, _ read: (JSONValue) -> Value?) throws
+        -> Value?
+    {
+        guard let value = value(key) else { return nil }
+        guard let read = read(value) else { throw error(key, expected) }
+        return read
+    }
+
+    public func optionalString(_ key: String) throws -> String? {
+        try optional(key, "a string", \.string)
+    }
+
+    public func optionalBool(_ key: String) throws -> Bool? {
+        try optional(key, "true or false", \.bool)
+    }
+
+    /// A member that is read by itself; nil where it is missing or null. What is wrong in it is pointed at from
+    /// here.
+    public func part<Value>(_ key: String, _ read: (JSONValue) throws -> Value) throws -> Value? {
+        guard let value = value(key) else { return nil }
+        do { return try read(value) } catch var error as BelfryError {
+            error.pointer = "/\(key)\(error.pointer ?? "")"
+            throw error
+        }
+    }
+
     /// The members of the object, of which all must be among `keys`: a misspelt one would silently be without
     /// effect.
     ///

@@ -6,9 +6,10 @@ extension NewTask {
     /// - Throws: ``BelfryError`` `invalid_request` naming the field; a key that does not exist is an
     ///   error too, so that a misspelt option is not silently without effect.
     public init(submission json: JSONValue) throws {
-        _ = try JSONReader(json, what: "submission").members(among: Self.keys)
+        let reader = JSONReader(json, what: "submission")
+        _ = try reader.members(among: Self.keys)
         try self.init(json: json)
-        context = try JSONReader(json, what: "submission").value("context").map(SubmissionContext.init(json:))
+        context = try reader.part("context", SubmissionContext.init(json:))
     }
 
     static let keys = [
@@ -24,45 +25,47 @@ extension NewTask {
     public init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "submission")
         self.init(featureID: try reader.string("featureId"), params: json["params"] ?? [:])
-        func optional<Value>(_ key: String, _ expected: String, _ read: (JSONValue) -> Value?) throws
-            -> Value?
-        {
-            guard let value = json[key], !value.isNull else { return nil }
-            guard let read = read(value) else { throw reader.error(key, expected) }
-            return read
-        }
-        id = try optional("id", "a UUID") { $0.string.flatMap { TaskID($0) } }
-        title = try optional("title", "a string", \.string) ?? ""
-        userID = try optional("userId", "a string", \.string) ?? ""
-        origin = try optional("origin", "a string", \.string)
+        id = try reader.optional("id", "a UUID") { $0.string.flatMap { TaskID($0) } }
+        title = try reader.optionalString("title") ?? ""
+        userID = try reader.optionalString("userId") ?? ""
+        origin = try reader.optionalString("origin")
         notify =
-            try optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) } ?? .full
+            try reader.optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) }
+            ?? .full
         labels =
-            try optional("labels", "a list of strings") { value in
+            try reader.optional("labels", "a list of strings") { value in
                 value.array.flatMap { items in
                     items.allSatisfy { $0.string != nil } ? items.compactMap(\.string) : nil
                 }
             } ?? []
-        priority = try optional("priority", "a whole number") { $0.int.map { Int(clamping: $0) } } ?? 0
-        group = try optional("group", "a string", \.string) ?? "default"
-        needs = try optional("needs", "an object such as {\"gpu\": 1}") { $0 }.map(TaskNeeds.init(json:))
-        notBefore = try optional("notBefore", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
+        priority = try reader.optional("priority", "a whole number") { $0.int.map { Int(clamping: $0) } } ?? 0
+        group = try reader.optionalString("group") ?? "default"
+        needs = try reader.optional("needs", "an object such as {\"gpu\": 1}") { $0 }.map(
+            TaskNeeds.init(json:)
+        )
+        notBefore = try reader.optional("notBefore", "an RFC 3339 time") {
+            $0.string.flatMap { Timestamp($0) }
+        }
         delay = try reader.duration("delaySeconds", upTo: 315_360_000)
         timeout = try reader.duration("timeoutSeconds", upTo: 315_360_000)
-        isStashed = try optional("stashed", "true or false", \.bool) ?? false
-        deadline = try optional("deadline", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
+        isStashed = try reader.optionalBool("stashed") ?? false
+        deadline = try reader.optional("deadline", "an RFC 3339 time") { $0.string.flatMap { Timestamp($0) } }
         after =
-            try optional("after", "a list of task ids") { value in
+            try reader.optional("after", "a list of task ids") { value in
                 value.array.flatMap { items in
                     let ids = items.compactMap { $0.string.flatMap { TaskID($0) } }
                     return ids.count == items.count ? ids : nil
                 }
             } ?? []
         options = try TaskOptions(json: json)
-        maxAttempts = try optional("maxAttempts", "a whole number") { $0.int.map { Int(clamping: $0) } }
-        onInterrupt = try optional("onInterrupt", "rerun or fail") { $0.string.flatMap(InterruptPolicy.init) }
-        idempotencyKey = try optional("idempotencyKey", "a string", \.string)
-        batchID = try optional("batchId", "a UUID") { $0.string.flatMap { BatchID($0) } }
+        maxAttempts = try reader.optional("maxAttempts", "a whole number") {
+            $0.int.map { Int(clamping: $0) }
+        }
+        onInterrupt = try reader.optional("onInterrupt", "rerun or fail") {
+            $0.string.flatMap(InterruptPolicy.init)
+        }
+        idempotencyKey = try reader.optionalString("idempotencyKey")
+        batchID = try reader.optional("batchId", "a UUID") { $0.string.flatMap { BatchID($0) } }
     }
 
     /// The submission as a client sends it.
@@ -108,13 +111,30 @@ extension SubmissionContext {
 
     public init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "context")
+        _ = try reader.members(among: ["workingDirectory", "umask", "environment"])
         let directory = try reader.string("workingDirectory")
-        guard directory.hasPrefix("/") else { throw reader.error("workingDirectory", "an absolute path") }
-        self.init(workingDirectory: directory, umask: json["umask"]?.int.flatMap { UInt32(exactly: $0) })
-        guard let members = json["environment"]?.object else { return }
-        var environment: [String: String] = [:]
-        for (key, value) in members { environment[key] = value.string }
-        self.environment = environment
+        guard directory.hasPrefix("/"), !directory.hasZeroByte else {
+            throw reader.error("workingDirectory", "an absolute path without zero bytes")
+        }
+        let mask = try reader.optional("umask", "a whole number from 0 to 511") { value in
+            value.int.flatMap { (0...0o777).contains($0) ? UInt32($0) : nil }
+        }
+        self.init(workingDirectory: directory, umask: mask)
+        environment = try reader.optional(
+            "environment",
+            "an object of texts without zero bytes",
+            Self.variables
+        )
+    }
+
+    private static func variables(_ json: JSONValue) -> [String: String]? {
+        guard let members = json.object else { return nil }
+        var variables = [String: String](minimumCapacity: members.count)
+        for (key, value) in members {
+            guard let text = value.string, !text.hasZeroByte, !key.hasZeroByte else { return nil }
+            variables[key] = text
+        }
+        return variables
     }
 }
 

@@ -21,6 +21,14 @@ extension NewTask {
         guard params.object != nil else {
             throw BelfryError(.invalidRequest, "The params must be a JSON object.", pointer: "/params")
         }
+        if let place = params.pointerToZeroByte {
+            throw BelfryError(
+                .invalidRequest,
+                "The params hold a zero byte, which no program could be given.",
+                fix: "Leave it out, or put the bytes into a file and pass its path.",
+                pointer: "/params\(place)"
+            )
+        }
         try bound(featureID, to: 1...128, "featureId")
         try bound(title, to: 0...800, "title")
         try bound(userID, to: 0...128, "userId")
@@ -54,10 +62,12 @@ extension NewTask {
                 pointer: "/\(field)"
             )
         }
-        guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) || field == "title" else {
+        // A title is made one line, and shown with what is left made visible.
+        let isTitle = field == "title"
+        guard isTitle ? !text.hasZeroByte : !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw BelfryError(
                 .invalidRequest,
-                "'\(field)' must not contain control characters.",
+                "'\(field)' must not contain \(isTitle ? "zero bytes" : "control characters").",
                 pointer: "/\(field)"
             )
         }

@@ -69,19 +69,22 @@ extension TaskOptions {
         where value == .zero {
             throw reader.error(key, "above 0")
         }
-        retry = try reader.value("retry").map(RetryPolicy.init(json:))
-        if let value = json["onDependencyFailure"], !value.isNull {
-            guard let policy = value.string.flatMap(DependencyPolicy.init(rawValue:)) else {
-                throw reader.error("onDependencyFailure", "fail or run")
-            }
-            onDependencyFailure = policy
-        }
+        retry = try reader.part("retry", RetryPolicy.init(json:))
+        onDependencyFailure =
+            try reader.optional("onDependencyFailure", "fail or run") {
+                $0.string.flatMap(DependencyPolicy.init(rawValue:))
+            } ?? .fail
         schedule = json["schedule"]?.string
-        unique = try reader.value("unique").map(UniqueRule.init(json:))
+        unique = try reader.part("unique", UniqueRule.init(json:))
     }
 }
 
 extension RetryPolicy {
+    private static let keys = [
+        "maxAttempts", "initialDelaySeconds", "multiplier", "maxDelaySeconds", "jitter", "retryOn",
+        "giveUpOn",
+    ]
+
     public var json: JSONValue {
         var object: JSONObject = [
             "maxAttempts": .int(Int64(maxAttempts)), "initialDelaySeconds": .double(initialDelay.seconds),
@@ -99,7 +102,7 @@ extension RetryPolicy {
     public init(json: JSONValue) throws {
         self.init()
         let reader = JSONReader(json, what: "retry policy")
-        guard json.object != nil else { throw reader.error("retry", "an object") }
+        _ = try reader.members(among: Self.keys)
         if let value = json["maxAttempts"] {
             guard let attempts = value.int, (1...1000).contains(attempts) else {
                 throw reader.error("maxAttempts", "a whole number from 1 to 1000")

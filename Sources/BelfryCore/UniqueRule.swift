@@ -86,7 +86,7 @@ extension UniqueRule {
     public init(json: JSONValue) throws {
         self.init()
         let reader = JSONReader(json, what: "unique rule")
-        guard json.object != nil else { throw reader.error("unique", "an object") }
+        _ = try reader.members(among: ["params", "periodSeconds", "statuses", "onConflict"])
         if let value = json["params"], !value.isNull {
             let names = value.array?.compactMap(\.string) ?? []
             guard names.count == value.array?.count else { throw reader.error("params", "a list of names") }

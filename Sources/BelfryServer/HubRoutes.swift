@@ -22,9 +22,11 @@ struct HubRoutes {
         }
         router.post("/v1/backup") { request, _ in
             let json = try await request.json(upTo: Limits.small)
-            let path = try JSONReader(json, what: "request").string("path")
-            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
-                throw BelfryError(.invalidRequest, "The path must be absolute.", pointer: "/path")
+            let reader = JSONReader(json, what: "request")
+            _ = try reader.members(among: ["path"])
+            let path = try reader.string("path")
+            guard path.hasPrefix("/"), !path.hasZeroByte else {
+                throw reader.error("path", "an absolute path without zero bytes")
             }
             try await backend.backUp(to: path)
             return Response(json: ["path": .string(path)], status: .created)

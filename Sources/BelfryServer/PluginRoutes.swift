@@ -37,8 +37,9 @@ struct PluginRoutes {
     }
 
     private func set(_ isEnabled: Bool, _ request: Request, _ id: String) async throws -> Response {
-        let body = try? await request.json(upTo: Limits.small)
-        let isConfirmed = body?["confirmed"]?.bool ?? false
+        let reader = JSONReader(try await request.json(upTo: Limits.small), what: "request")
+        _ = try reader.members(among: ["confirmed"])
+        let isConfirmed = try reader.optionalBool("confirmed") ?? false
         return Response(
             json: try await backend.setPlugin(id, isEnabled: isEnabled, isConfirmed: isConfirmed)
         )
@@ -46,15 +47,17 @@ struct PluginRoutes {
 
     private func files(_ request: Request) async throws -> PluginFiles {
         let json = try await request.json(upTo: Limits.small)
-        let directory = try JSONReader(json, what: "request").string("directory")
-        guard directory.hasPrefix("/") else {
-            throw BelfryError(.invalidRequest, "The directory must be absolute.", pointer: "/directory")
+        let reader = JSONReader(json, what: "request")
+        _ = try reader.members(among: ["directory", "link", "digest", "from"])
+        let directory = try reader.string("directory")
+        guard directory.hasPrefix("/"), !directory.hasZeroByte else {
+            throw reader.error("directory", "an absolute path without zero bytes")
         }
         return PluginFiles(
             directory: directory,
-            isLinked: json["link"]?.bool ?? false,
-            digest: json["digest"]?.string,
-            origin: json["from"]
+            isLinked: try reader.optionalBool("link") ?? false,
+            digest: try reader.optionalString("digest"),
+            origin: try reader.optional("from", "an object") { $0.object.map(JSONValue.object) }
         )
     }
 }

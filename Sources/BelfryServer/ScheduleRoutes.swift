@@ -42,9 +42,10 @@ struct ScheduleRoutes {
         let json = try await request.json(upTo: Limits.task)
         let reader = JSONReader(json, what: "schedule")
         _ = try reader.members(among: ["name", "rule", "zone", "catchUp", "task"])
-        guard let catchUp = CatchUp(rawValue: json["catchUp"]?.string ?? CatchUp.once.rawValue) else {
-            throw reader.error("catchUp", "skip, once or all")
-        }
+        let catchUp =
+            try reader.optional("catchUp", "skip, once or all") {
+                $0.string.flatMap(CatchUp.init(rawValue:))
+            } ?? .once
         guard let task = json["task"] else { throw reader.error("task", "a submission") }
         let new: NewTask
         do { new = try await TaskRoutes(backend: backend).newTask(task) } catch var error as BelfryError {

@@ -30,7 +30,9 @@ struct SinkRoutes {
     /// `{"positions":[4,9]}` or `{"all":true}`, which is nil.
     private func positions(_ request: Request) async throws -> [Int64]? {
         let json = try await request.json(upTo: Limits.task)
-        if json["all"] == true, json["positions"] == nil { return nil }
+        let reader = JSONReader(json, what: "request")
+        _ = try reader.members(among: ["positions", "all"])
+        if try reader.optionalBool("all") == true, json["positions"] == nil { return nil }
         let positions = json["positions"]?.array?.compactMap(\.int) ?? []
         guard !positions.isEmpty, positions.count == json["positions"]?.array?.count else {
             throw BelfryError(

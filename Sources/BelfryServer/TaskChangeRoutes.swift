@@ -30,8 +30,9 @@ struct TaskChangeRoutes {
     }
 
     private func retry(_ request: Request, _ context: HubContext) async throws -> Response {
-        let json = try await request.json(upTo: Limits.task)
-        let submission = try json["context"].map(SubmissionContext.init(json:))
+        let reader = JSONReader(try await request.json(upTo: Limits.task), what: "retry")
+        _ = try reader.members(among: ["context"])
+        let submission = try reader.part("context", SubmissionContext.init(json:))
         return Response(json: try await backend.retry(try await find(context), context: submission).json)
     }
 
@@ -47,7 +48,8 @@ struct TaskChangeRoutes {
             for (key, value) in changed.object ?? [:] { params[key] = value }
             edit.params = .object(params)
         }
-        let submission = try json["context"].map(SubmissionContext.init(json:))
+        let reader = JSONReader(json, what: "change of a task")
+        let submission = try reader.part("context", SubmissionContext.init(json:))
         return Response(json: try await backend.edit(task.id, edit, context: submission).json)
     }
 
@@ -56,8 +58,10 @@ struct TaskChangeRoutes {
     /// `{"action":"remove|cancel|retry","filter":{…},"dryRun":false}`
     private func bulk(_ request: Request) async throws -> Response {
         let json = try await request.json(upTo: Limits.task)
+        let reader = JSONReader(json, what: "bulk request")
+        _ = try reader.members(among: ["action", "filter", "dryRun"])
         let filter = json["filter"] ?? [:]
-        let isDryRun = json["dryRun"]?.bool ?? false
+        let isDryRun = try reader.optionalBool("dryRun") ?? false
         switch json["action"]?.string {
         case "remove":
             let filter = try await BulkFilter.clear(filter, backend)
@@ -226,7 +230,12 @@ enum BulkFilter {
             throw refusal("tasks", "'tasks' must be a list of ids or numbers.")
         }
         var tasks: [BackgroundTask] = []
-        for name in names { tasks.append(try await backend.find(name.string ?? name.text)) }
+        for name in names {
+            guard let text = name.taskName else {
+                throw refusal("tasks", "'tasks' must be a list of ids or numbers.")
+            }
+            tasks.append(try await backend.find(text))
+        }
         return tasks
     }
 }

@@ -49,8 +49,14 @@ struct TaskRoutes {
     private func withTaskIDs(_ json: JSONValue) async throws -> JSONValue {
         guard let names = json["after"]?.array, var object = json.object else { return json }
         var ids: [JSONValue] = []
-        for name in names {
-            let text = name.string ?? name.text
+        for (index, name) in names.enumerated() {
+            guard let text = name.taskName else {
+                throw BelfryError(
+                    .invalidRequest,
+                    "'after' must be a list of ids or numbers of tasks.",
+                    pointer: "/after/\(index)"
+                )
+            }
             // An id may be of a task that comes with this one.
             if let id = TaskID(text) {
                 ids.append(.string(id.rawValue))
@@ -64,11 +70,14 @@ struct TaskRoutes {
 
     private func submitBatch(_ request: Request) async throws -> Response {
         let json = try await request.json(upTo: Limits.batch, keys: 10_000_000)
+        let reader = JSONReader(json, what: "batch")
+        _ = try reader.members(among: ["tasks", "title", "context"])
+        let title = try reader.optionalString("title") ?? ""
         guard let submissions = json["tasks"]?.array else {
             throw BelfryError(.invalidRequest, "A batch needs a list 'tasks'.", pointer: "/tasks")
         }
         // Where the submitter stood, for all tasks that do not say it themselves.
-        let shared = try json["context"].map(SubmissionContext.init(json:))
+        let shared = try reader.part("context", SubmissionContext.init(json:))
         let cursor = backend.newestEvent
         var tasks: [NewTask] = []
         tasks.reserveCapacity(submissions.count)
@@ -83,7 +92,7 @@ struct TaskRoutes {
                 throw error
             }
         }
-        let added = try await backend.addBatch(tasks, title: json["title"]?.string ?? "")
+        let added = try await backend.addBatch(tasks, title: title)
         let list: [JSONValue] = added.tasks.map {
             ["id": .string($0.task.id.rawValue), "number": .int($0.task.number)]
         }
@@ -175,6 +184,11 @@ struct TaskRoutes {
     func find(_ context: HubContext) async throws -> BackgroundTask {
         try await backend.find(try context.name("task"))
     }
+}
+
+extension JSONValue {
+    /// What names a task in a request: an id, `last`, or a number, which may be text too.
+    var taskName: String? { string ?? int.map(String.init) }
 }
 
 extension HubBackend {

@@ -60,6 +60,9 @@ public final class BackgroundTaskService: TaskControl {
         guard !tasks.isEmpty else {
             throw BelfryError(.invalidRequest, "A batch needs at least one task.", pointer: "/tasks")
         }
+        guard !title.hasZeroByte else {
+            throw BelfryError(.invalidRequest, "'title' must not contain zero bytes.", pointer: "/title")
+        }
         let now = clocks.wall.now
         var batch = TaskBatch(
             id: ids.batchID(at: now),

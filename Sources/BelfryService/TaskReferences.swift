@@ -57,6 +57,13 @@ enum TaskReferences {
                 fix: "See what they made: belfry show."
             )
         }
+        guard resolved.pointerToZeroByte == nil else {
+            throw TaskFailure(
+                "bad_reference",
+                "What the tasks before this one made has a zero byte in it, which no program could be given.",
+                fix: "See what they made: belfry show."
+            )
+        }
         return resolved
     }
 

@@ -37,7 +37,10 @@ struct PluginNewCommand: ParsableCommand {
 
             In a command {name} is a parameter, {name=value} one with a default, and {name:file}, {name:integer},
             {name:number} or {name:boolean} says what it must be; image, video, input and the like are files by
-            themselves. {output} or {output.png} is the file that comes out.
+            themselves. {output} or {output.png} is the file that comes out. There is no shell: pipes, *, $NAME and the \
+            like are not interpreted. For those:
+
+            belfry plugin new top --from-command "sh -c 'sort \\"\\$1\\" | head' sh {file}"
             """
     )
 
@@ -125,7 +128,12 @@ struct PluginRunCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Parameters as key=value.", valueName: "key=value")) var params: [String] =
         []
     @Option(help: "Which feature, when there are several.") var feature: String?
-    @Option(help: ArgumentHelp("Where its files go; a new directory below /tmp by itself.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "Where its files go; by itself a new directory below /tmp, which stays when there are any.",
+            valueName: "dir"
+        )
+    )
     var output: String?
     @Flag(help: "Show every line that goes to the plugin (→) and comes from it (←).") var trace = false
 

@@ -3,6 +3,7 @@
 import ArgumentParser
 import BelfryAPI
 import BelfryCore
+import BelfryStdoutSink
 import Glibc
 
 struct StatusCommand: ParsableCommand {
@@ -127,23 +128,45 @@ struct SinkListCommand: ParsableCommand {
 struct SinkTestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "test",
-        abstract: "Has a sink show what it can do: each kind of popup, on your own desktop.",
-        discussion: "It starts the hub when none runs."
+        abstract: "Has a sink show what it can do: each kind of popup, or one event through an observer.",
+        discussion: """
+            An observer, such as webhook or ntfy, is handed the event of a task that never was, and does with it what it \
+            does with real ones; what it answers is printed. Exit status 1 when the event did not arrive.
+
+            It starts the hub when none runs.
+            """
     )
 
-    @Argument(help: "The sink's name, such as desktop.") var sink: String
+    @Argument(help: "The sink's name, such as desktop or webhook.") var sink: String
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         let (answer, _) = try Session().submit("POST", "/v1/sinks/\(URLText.encode(sink))/test", body: [:])
-        if json { return Output.json(answer) }
+        if json { Output.json(answer) }
+        if let outcome = answer["outcome"]?.string { return try tell(outcome, answer) }
+        if !json { showDesktop(answer) }
+    }
+
+    private func showDesktop(_ answer: JSONValue) {
         let server = answer["server"] ?? [:]
         let names = ["name", "version", "vendor"].compactMap { server[$0]?.string }.filter { !$0.isEmpty }
-        Output.line("server  \(names.joined(separator: ", "))")
+        Output.line(Terminal.visible("server  \(names.joined(separator: ", "))"))
         for shown in answer["shown"]?.array ?? [] { Output.line("shown   \(shown.string ?? "")") }
         for ability in answer["abilities"]?.array ?? [] {
             let mark = ability["has"]?.bool == true ? "yes" : "no "
             Output.line("\(mark)     \(ability["what"]?.string ?? "")")
         }
+    }
+
+    /// What an observer made of its event.
+    private func tell(_ outcome: String, _ answer: JSONValue) throws {
+        let words = [
+            "delivered": "took it", "rejected": "refused it",
+            "retry": "could not deliver it, and would be given it again",
+        ]
+        let reason = answer["reason"]?.string.map { ": \($0)" } ?? ""
+        let line = "\(sink) \(words[outcome] ?? "gave no answer")\(reason)"
+        if !json { Output.line(Terminal.visible("\(answer["event"]?.string ?? "")  \(line)")) }
+        if outcome != "delivered" { throw ExitCode(1) }
     }
 }

@@ -23,7 +23,7 @@ struct SubmissionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The parameters as a JSON object; '-' reads it from the standard input.",
+            "The parameters as a JSON object; '@FILE' reads it from a file, '-' from the standard input.",
             valueName: "json"
         )
     )
@@ -126,9 +126,18 @@ struct SubmissionOptions: ParsableArguments {
     }
 
     private func readParams(_ text: String) throws -> JSONValue {
-        let bytes = text == "-" ? try FileBytes.read("-") : Array(text.utf8)
+        let isFile = text == "-" || text.hasPrefix("@")
+        let bytes =
+            isFile ? try FileBytes.read(text == "-" ? text : String(text.dropFirst())) : Array(text.utf8)
         do { return try JSONValue(parsing: bytes) } catch {
-            throw BelfryError(.invalidParams, "The params are not JSON: \(error)")
+            let isObject = isFile || text.hasPrefix("{")
+            throw BelfryError(
+                .invalidParams,
+                "The params are not JSON: \(error)",
+                fix: isObject
+                    ? nil
+                    : "Write an object, such as '{\"prompt\": \"a bell\"}', or name a file: --params @FILE"
+            )
         }
     }
 

@@ -22,6 +22,7 @@ extension Hub {
 
     func testSink(_ name: String) async throws -> JSONValue {
         if let desktop = parts.desktop, desktop.name == name { return try await desktop.test().json }
+        if let report = try await parts.plugins.tryObserver(name) { return report }
         let isThere = parts.sinks[name] != nil
         throw BelfryError(
             .notFound,

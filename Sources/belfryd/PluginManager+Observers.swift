@@ -62,6 +62,53 @@ extension PluginManager {
         }
     }
 
+    /// Has a process of an observer's own hear of a task that never was, beside the one that hears the log.
+    ///
+    /// - Returns: what it said: `{"plugin":…,"event":…,"outcome":"delivered|rejected|retry|failed","reason":…}`; nil
+    ///   when there is no such observer.
+    /// - Throws: ``BelfryError`` `feature_unavailable` when it cannot run.
+    func tryObserver(_ id: String) async throws -> JSONValue? {
+        guard let plugin = registry.scan()[id], plugin.manifest?.kind == .observer else { return nil }
+        guard case .ready(let installed) = plugin.state else {
+            let problem = plugin.state.problem
+            throw BelfryError(
+                .featureUnavailable,
+                "The observer '\(id)' does not run: \(problem?.reason ?? "it is \(plugin.state.name)").",
+                fix: problem?.fix ?? "Switch it on: belfry plugin enable \(id)"
+            )
+        }
+        let hold = registry.versions.hold(installed)
+        defer { withExtendedLifetime(hold) {} }
+        let trial = ObserverTrial(
+            installed,
+            launcher: launcher,
+            environment: environment,
+            secrets: secrets,
+            onError: { [journal] in journal.note(.said($0), of: id) }
+        )
+        guard let tried = await trial.tryOne() else {
+            throw BelfryError(
+                .notAllowedNow,
+                "The observer '\(id)' hears no events.",
+                fix: "Let it hear some: events = [\"completed\"] below [plugins.\(id)] in the configuration."
+            )
+        }
+        var object: JSONObject = ["plugin": .string(id), "event": .string(tried.kind.rawValue)]
+        let (outcome, reason) = Self.words(tried.answer)
+        object["outcome"] = .string(outcome)
+        object.set("reason", reason.map { .string($0) })
+        return .object(object)
+    }
+
+    private static func words(_ answer: ObserverTrial.Answer) -> (outcome: String, reason: String?) {
+        switch answer {
+        case .ack: ("delivered", nil)
+        case .reject(let reason): ("rejected", reason)
+        case .retry(let reason): ("retry", reason)
+        case .none(let reason): ("failed", reason)
+        }
+    }
+
     func isObserver(_ id: String) -> Bool { registry.scan()[id]?.manifest?.kind == .observer }
 
     /// A plugin's JSON, with how the process of an observer stands.

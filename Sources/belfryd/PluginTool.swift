@@ -31,7 +31,7 @@ struct PluginTool: AsyncParsableCommand {
             default: try await trial(order)
             }
         } catch let error as BelfryError {
-            FileHandleText.standardError("belfry: \(error.description)")
+            TrialText.note("belfry: \(error.message)", fix: error.fix)
             throw ExitCode(error.code == .notWritable ? 77 : 1)
         }
     }
@@ -60,6 +60,7 @@ struct PluginTool: AsyncParsableCommand {
               belfry plugin add --link \(directory)   use it from there
             """
         )
+        for note in scaffold.notes { TrialText.line(note) }
     }
 
     private func language(_ name: String) throws -> PluginScaffold.Language {
@@ -76,21 +77,38 @@ struct PluginTool: AsyncParsableCommand {
 
     private func validate(_ order: JSONValue) throws {
         let plugin = try plugin(order).found
-        for warning in plugin.warnings { print("warning: \(warning)") }
+        for warning in plugin.warnings { TrialText.line("warning: \(warning)") }
+        if let reason = plugin.notConfigured {
+            TrialText.line("warning: \(reason.message)")
+            if let fix = reason.fix { TrialText.line("  fix: \(fix)") }
+        }
         for problem in plugin.problems {
-            print("error: \(problem.message)")
-            if let fix = problem.fix { print("  fix: \(fix)") }
+            TrialText.line("error: \(problem.message)")
+            if let fix = problem.fix { TrialText.line("  fix: \(fix)") }
         }
         guard plugin.problems.isEmpty, let manifest = plugin.manifest else { throw ExitCode(1) }
         let features = manifest.features.map(\.id).joined(separator: ", ")
-        print("ok: \(manifest.id) \(manifest.version), \(manifest.runner.wire.rawValue)", terminator: "")
-        print(features.isEmpty ? "" : ": \(features)")
+        let line = "ok: \(manifest.id) \(manifest.version), \(manifest.runner.wire.rawValue)"
+        TrialText.line(features.isEmpty ? line : "\(line): \(features)")
     }
 
     // MARK: test
 
     private func test(_ order: JSONValue) async throws {
         let surroundings = try plugin(order)
+        let report = try await tested(surroundings, order)
+        print(report.summary)
+        if let path = order["junit"]?.string { try write(report.junit, to: path) }
+        if report.failures > 0 { throw ExitCode(1) }
+    }
+
+    private func tested(_ surroundings: Surroundings, _ order: JSONValue) async throws -> PluginTestReport {
+        @Sendable func tell(_ found: PluginTest.Case) { for line in found.lines { TrialText.line(line) } }
+        if let id = surroundings.found.manifest?.id, let reason = surroundings.found.notConfigured {
+            let report = PluginTestReport.untried(id, because: reason)
+            report.cases.forEach(tell)
+            return report
+        }
         let plugin = try surroundings.found.ready()
         let scratch = try Scratch()
         defer { scratch.remove() }
@@ -101,10 +119,8 @@ struct PluginTool: AsyncParsableCommand {
         )
         configuration.secrets = surroundings.secrets
         configuration.timeout = .seconds(order["timeout"]?.double ?? 60)
-        let report = await PluginTest(plugin, configuration).run { print($0.text) }
-        print(report.summary)
-        if let path = order["junit"]?.string { try write(report.junit, to: path) }
-        if report.failures > 0 { throw ExitCode(1) }
+        let test = PluginTest(plugin, configuration)
+        return try await scratch.whileItLasts { await test.run(onCase: tell) }
     }
 
     private func write(_ text: String, to path: String) throws {
@@ -125,16 +141,17 @@ struct PluginTool: AsyncParsableCommand {
         if plugin.manifest.runner.wire == .observer { return try await observe(plugin, surroundings, order) }
         do {
             let isServer = plugin.manifest.runner.wire == .mcp
-            let result =
+            let result = try await inOutputDirectory(order) { output in
                 isServer
-                ? try await call(plugin, surroundings, order) : try await attempt(plugin, surroundings, order)
+                    ? try await call(plugin, surroundings, order, output)
+                    : try await attempt(plugin, surroundings, order, output)
+            }
             print(result.json.prettyText)
         } catch let failure as TaskFailure {
-            let fix = failure.fix.map { "\n  fix: \($0)" } ?? ""
-            FileHandleText.standardError("failed(\(failure.code)): \(failure.message)\(fix)")
+            TrialText.note("failed(\(failure.code)): \(failure.message)", fix: failure.fix)
             throw ExitCode(1)
         } catch let snooze as TaskSnooze {
-            FileHandleText.standardError("snoozed for \(snooze.delay.seconds) s: \(snooze.message ?? "")")
+            TrialText.note("snoozed for \(snooze.delay.seconds) s: \(snooze.message ?? "")")
             throw ExitCode(1)
         }
     }
@@ -142,7 +159,8 @@ struct PluginTool: AsyncParsableCommand {
     private func attempt(
         _ plugin: InstalledPlugin,
         _ surroundings: Surroundings,
-        _ order: JSONValue
+        _ order: JSONValue,
+        _ output: String
     ) async throws -> TaskResult {
         let trial = try Trial(
             plugin,
@@ -151,19 +169,20 @@ struct PluginTool: AsyncParsableCommand {
             environment: surroundings.environment,
             secrets: surroundings.secrets,
             workingDirectory: FileManager.default.currentDirectoryPath,
-            outputDirectory: try outputDirectory(order),
+            outputDirectory: output,
             trace: trace(order)
         )
         let params = try trial.params(from: try pairs(order["params"]?.array ?? []))
-        return try await trial.run(params, onProgress: TraceText.progress) {
-            FileHandleText.writeAll($0, to: 2)
-        }
+        let log = TrialLog()
+        defer { log.finish() }
+        return try await trial.run(params, onProgress: TrialText.progress, onLog: log.take)
     }
 
     private func call(
         _ plugin: InstalledPlugin,
         _ surroundings: Surroundings,
-        _ order: JSONValue
+        _ order: JSONValue,
+        _ output: String
     ) async throws -> TaskResult {
         let trial = ServerTrial(
             plugin,
@@ -173,12 +192,15 @@ struct PluginTool: AsyncParsableCommand {
             workingDirectory: FileManager.default.currentDirectoryPath,
             trace: trace(order)
         )
+        let log = TrialLog()
+        defer { log.finish() }
         return try await trial.run(
             order["feature"]?.string,
             try pairs(order["params"]?.array ?? []),
-            outputDirectory: try outputDirectory(order),
-            onProgress: TraceText.progress
-        ) { FileHandleText.writeAll($0, to: 2) }
+            outputDirectory: output,
+            onProgress: TrialText.progress,
+            onLog: log.take
+        )
     }
 
     /// Hands the lines of stdin to an observer; from a terminal, a sample of each event that it hears.
@@ -200,22 +222,42 @@ struct PluginTool: AsyncParsableCommand {
             environment: surroundings.environment,
             secrets: surroundings.secrets,
             trace: trace(order),
-            onError: { FileHandleText.standardError($0) }
+            onError: TrialText.note
         )
         let input = isatty(0) != 0 ? [] : FileHandleText.readAll(0)
         let lines = String(decoding: input, as: UTF8.self).split(separator: "\n").map(String.init)
         let isDone = try await trial.run(lines) { type, position, answer in
-            print("\(position)  \(type)  \(TraceText.words(answer))")
+            TrialText.line("\(position)  \(type)  \(TrialText.words(answer))")
         }
         if !isDone { throw ExitCode(1) }
     }
 
     private func trace(_ order: JSONValue) -> PluginTrace? {
-        order["trace"]?.bool == true ? TraceText.print : nil
+        order["trace"]?.bool == true ? TrialText.trace : nil
     }
 
-    private func outputDirectory(_ order: JSONValue) throws -> String {
-        guard let named = order["output"]?.string else { return try Scratch().path }
+    /// Does something with the directory that the author named, or with a new one. That stays when the result has a
+    /// file, or a failure left one to be looked at.
+    private func inOutputDirectory(_ order: JSONValue, _ body: (String) async throws -> TaskResult)
+        async throws
+        -> TaskResult
+    {
+        if let named = order["output"]?.string { return try await body(try outputDirectory(named)) }
+        let scratch = try Scratch()
+        var stays = false
+        defer { if !stays { scratch.remove() } }
+        do {
+            let result = try await scratch.whileItLasts { try await body(scratch.path) }
+            stays = !result.artifacts.isEmpty
+            return result
+        } catch {
+            stays = scratch.hasFiles
+            if stays { TrialText.note("what it made is in \(scratch.path)") }
+            throw error
+        }
+    }
+
+    private func outputDirectory(_ named: String) throws -> String {
         let path = named.hasPrefix("/") ? named : FileManager.default.currentDirectoryPath + "/" + named
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -263,46 +305,5 @@ struct PluginTool: AsyncParsableCommand {
             environment: environment.merging(configuration.environment) { _, own in own },
             secrets: configuration.secrets
         )
-    }
-}
-
-/// A new directory below the system's for temporary files.
-private struct Scratch {
-    let path: String
-
-    init() throws {
-        let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-        var template = Array("\(base)/belfry-plugin-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw BelfryError(
-                .notWritable,
-                "No directory can be made in \(base): \(String(cString: strerror(errno))).",
-                fix: "Set TMPDIR to a directory that you may write to."
-            )
-        }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    func remove() { try? FileManager.default.removeItem(atPath: path) }
-}
-
-/// What a trial shows on stderr while it runs.
-private enum TraceText {
-    @Sendable static func print(_ frame: PluginFrame, _ line: String) {
-        FileHandleText.standardError((frame == .sent ? "→ " : "← ") + line)
-    }
-
-    static func words(_ answer: ObserverTrial.Answer) -> String {
-        switch answer {
-        case .ack: "ack"
-        case .reject(let reason): "reject: \(reason)"
-        case .retry(let reason): "retry: \(reason)"
-        case .none(let reason): "no answer: \(reason)"
-        }
-    }
-
-    @Sendable static func progress(_ percent: Double?, _ message: String?) {
-        let words = [percent.map { "\(Int($0.rounded())) %" }, message].compactMap(\.self)
-        FileHandleText.standardError(words.joined(separator: "  "))
     }
 }

@@ -133,6 +133,29 @@ struct SubmissionJSONTests {
         #expect(error?.pointer == "/\(key)")
     }
 
+    @Test(
+        "what is wrong within a member is refused with a pointer to it",
+        arguments: [
+            ("context", #"{"workingDirectory":"tmp"}"#, "/workingDirectory"),
+            ("context", #"{"workingDirectory":"/tmp\u0000x"}"#, "/workingDirectory"),
+            ("context", #"{"workingDirectory":"/","umask":"022"}"#, "/umask"),
+            ("context", #"{"workingDirectory":"/","umask":512}"#, "/umask"),
+            ("context", #"{"workingDirectory":"/","environment":["A=b"]}"#, "/environment"),
+            ("context", #"{"workingDirectory":"/","environment":{"A":3}}"#, "/environment"),
+            ("context", #"{"workingDirectory":"/","environment":{"A":"b\u0000"}}"#, "/environment"),
+            ("context", #"{"workingDirectory":"/","environment":{"A\u0000":"b"}}"#, "/environment"),
+            ("context", #"{"workingDirectory":"/","env":{}}"#, "/env"), ("context", "3", ""),
+            ("retry", #"{"maxAttempts":"3"}"#, "/maxAttempts"), ("retry", #"{"attempts":3}"#, "/attempts"),
+            ("unique", #"{"params":"a"}"#, "/params"), ("unique", #"{"within":3}"#, "/within"),
+        ]
+    )
+    func refusedWithin(_ key: String, _ value: String, _ pointer: String) throws {
+        let json = try JSONValue(parsing: #"{"featureId":"paint","\#(key)":\#(value)}"#)
+        let error = #expect(throws: BelfryError.self) { try NewTask(submission: json) }
+        #expect(error?.code == .invalidRequest)
+        #expect(error?.pointer == "/\(key)\(pointer)")
+    }
+
     @Test("a misspelt field is refused, with the one that was meant")
     func misspelt() throws {
         let error = #expect(throws: BelfryError.self) {

@@ -25,7 +25,7 @@ struct SubmissionTests {
             new.labels = Array(repeating: text(64), count: 16)
         },
         Case("the extremes") { ($0.priority, $0.maxAttempts) = (-1000, 1000) },
-        Case("a title with any characters") { $0.title = "a\n\u{1B}[31m\u{0}" },
+        Case("a title with any characters") { $0.title = "a\n\u{1B}[31m" },
         Case("a feature of a plugin") { $0.featureID = "org.example/paint" },
         Case("1 MiB of params") { $0.params = ["a": .string(text((1 << 20) - 8))] },
     ]
@@ -36,6 +36,10 @@ struct SubmissionTests {
         (Case("a feature with a newline") { $0.featureID = "a\nb" }, "/featureId"),
         (Case("a long title") { $0.title = text(801) }, "/title"),
         (Case("a title of many bytes") { $0.title = String(repeating: "\u{1F5FC}", count: 201) }, "/title"),
+        (Case("a title with a zero byte") { $0.title = "a\u{0}b" }, "/title"),
+        (Case("a param with one") { $0.params = ["a": ["x", "\u{0}"]] }, "/params/a/1"),
+        (Case("a param with one deep down") { $0.params = ["a/b": ["c~": "x\u{0}"]] }, "/params/a~1b/c~0"),
+        (Case("a param's name with one") { $0.params = ["a": ["x\u{0}": 1]] }, "/params/a"),
         (Case("a long user") { $0.userID = text(129) }, "/userId"),
         (Case("a user with NUL") { $0.userID = "a\0" }, "/userId"),
         (Case("a long origin") { $0.origin = text(256) }, "/origin"),

@@ -87,7 +87,7 @@ struct UniqueRuleTests {
     @Test(
         "what is wrong is refused with a pointer",
         arguments: [
-            ("[]", "/unique"), (#"{"params":"a"}"#, "/params"), (#"{"params":[1]}"#, "/params"),
+            (#"{"params":"a"}"#, "/params"), (#"{"params":[1]}"#, "/params"), (#"{"param":["a"]}"#, "/param"),
             (#"{"periodSeconds":-1}"#, "/periodSeconds"), (#"{"statuses":[]}"#, "/statuses"),
             (#"{"statuses":["done"]}"#, "/statuses"), (#"{"onConflict":"drop"}"#, "/onConflict"),
         ]

@@ -90,9 +90,6 @@ struct PluginScaffoldTests {
 
     @Test("that is made of a command runs it, with what it is given as it is")
     func command() async throws {
-        let command = try CommandTemplate("tr {from:text} {to=x} < {file}")
-        // A redirection is a word like any other: a script is written for what needs a shell.
-        #expect(command.words.count == 5)
         let scaffold = try PluginScaffold(id: "joined", command: CommandTemplate("cat {file} {other:file}"))
         try scaffold.write(to: workshop.root + "/joined")
         try workshop.attempts.directory.write("one\n", to: "it's \"one\" $HOME")
@@ -108,6 +105,35 @@ struct PluginScaffoldTests {
         let result = try await trial.run(try trial.params(from: [file, ("other", "joined/README.md")]))
         let path = try #require(result.artifacts.first.flatMap { FileURI.path($0.uri) })
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("one\n# joined\n"))
+    }
+
+    @Test(
+        "that is made of a command has an example, with a file where one is wanted, and passes every test",
+        arguments: [
+            ("tac {file}", ["file": "example.txt"]), ("cp {input} {output.png}", ["input": "example.png"]),
+            ("cp {image} {output}", ["image": "example.png"]),
+            ("seq {n:integer} {m:number} {last:integer=3}", ["n": 1, "m": 1]),
+            ("echo {words}", ["words": "example"]),
+        ] as [(String, JSONValue)]
+    )
+    func examples(_ line: String, _ params: JSONValue) async throws {
+        let scaffold = try PluginScaffold(id: "made", command: CommandTemplate(line))
+        try scaffold.write(to: workshop.root + "/made")
+        let plugin = try workshop.plugin("made")
+        #expect(plugin.problems.isEmpty && plugin.warnings.isEmpty, "\(plugin.problems) \(plugin.warnings)")
+        #expect(plugin.manifest?.features.first?.examples.map(\.params) == [params])
+        let report = try await workshop.test("made")
+        #expect(report.failures == 0 && report.cases.count >= 3, "\(report)")
+    }
+
+    @Test(
+        "that wants a sound or a video says that its author has to bring one",
+        arguments: ["x {video}", "x {file} {output.mp3}"]
+    )
+    func noExample(_ line: String) throws {
+        let scaffold = try PluginScaffold(id: "made", command: CommandTemplate(line))
+        #expect(scaffold.notes.count == 2 && scaffold.notes[1].contains("examples"))
+        #expect(scaffold.files.first { $0.path == "plugin.json" }?.text.contains("examples") == false)
     }
 
     @Test("in Swift is the program that is built with Belfry as an example of the guide")
@@ -219,6 +245,64 @@ struct PluginTestTests {
         let report = try await workshop.test("probe") { $0.clocks.sleep = { _ in } }
         #expect(try report.failure("ends by itself") == nil)
         #expect(report.cases.last?.outcome == .passed)
+    }
+
+    @Test("that a result all the same tells nothing of how cancelling is heeded")
+    func resultAllTheSame() async throws {
+        try workshop.write(
+            """
+            case $BELFRY_OUTPUT_DIR in *-cancelled)
+                trap 'echo "::result {}"; exit 0' TERM; echo "::progress 1"; sleep 600 & wait;;
+            esac
+            echo "::result {}"
+            """
+        )
+        guard case .skipped(let why) = try await workshop.test("probe").cases.last?.outcome else {
+            Issue.record("judged")
+            return
+        }
+        #expect(why.hasPrefix("it had its result all the same"))
+    }
+
+    @Test("that an example which fails tells nothing of it either; one that has no result then was cancelled")
+    func endsWithoutResult() async throws {
+        func outcome(_ natural: String) async throws -> PluginTest.Case.Outcome? {
+            try workshop.write(
+                """
+                case $BELFRY_OUTPUT_DIR in *-cancelled)
+                    trap 'exit 1' TERM; echo "::progress 1"; sleep 600 & wait;;
+                esac
+                \(natural)
+                """
+            )
+            return try await workshop.test("probe").cases.last?.outcome
+        }
+        #expect(try await outcome("echo '::result {}'") == .passed)
+        guard case .skipped(let why) = try await outcome("echo '::error no luck'; exit 1") else {
+            Issue.record("judged")
+            return
+        }
+        #expect(why.hasPrefix("its example fails"))
+    }
+
+    @Test("that a plugin which waits to be configured is no mistake of theirs")
+    func notConfigured() throws {
+        try workshop.write("true")
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "observer",
+            "runner": ["protocol": "observer/1", "command": "${plugin_dir}/main.sh"],
+            "settings": [
+                "type": "object", "required": ["topic"], "properties": ["topic": ["type": "string"]],
+            ],
+        ]
+        try workshop.attempts.directory.write(manifest.text, to: "probe/plugin.json")
+        let plugin = try workshop.plugin("probe")
+        #expect(plugin.problems.isEmpty)
+        let reason = try #require(plugin.notConfigured)
+        #expect(reason.fix?.contains("topic = …") == true)
+        #expect(throws: reason) { try plugin.ready() }
+        let report = PluginTestReport.untried("probe", because: reason)
+        #expect(report.failures == 0 && report.skipped == 1)
     }
 
     @Test("that a feature without examples was not tried")

@@ -56,6 +56,33 @@ struct CommandTemplateTests {
     }
 
     @Test(
+        "is refused where a shell would be needed, with how to have one",
+        arguments: [
+            ("tac {file} | head", "'|'"), ("tac {file} > out", "'>'"), ("tac < {file}", "'<'"),
+            ("ls *.txt", "'*'"),
+            ("ls $HOME", "'$'"), (#"ls "$HOME""#, "'$'"), ("a && b", "'&'"), ("a; b", "';'"),
+            ("a `b`", "'`'"),
+        ]
+    )
+    func shell(_ command: String, _ sign: String) {
+        let error = #expect(throws: BelfryError.self) { try CommandTemplate(command) }
+        #expect(error?.message.hasPrefix(sign) == true, "\(error?.message ?? "")")
+        #expect(error?.fix?.contains("sh -c") == true)
+    }
+
+    @Test(
+        "takes such signs as they are where they are quoted, and in defaults",
+        arguments: [
+            ("x 'a|b' '*' '$HOME' \"a>b\" {file}", ["x", "a|b", "*", "$HOME", "a>b"]),
+            (#"x \$HOME \* {file}"#, ["x", "$HOME", "*"]), ("x {file=a*b}", ["x"]),
+        ]
+    )
+    func quoted(_ command: String, _ words: [String]) throws {
+        let template = try CommandTemplate(command)
+        #expect(template.words.dropLast() == words.map { [.text($0)] }[...])
+    }
+
+    @Test(
         "is refused with what is wrong",
         arguments: [
             ("", "There is no command"), ("{tool} a", "program itself"), ("to{o}l", "program itself"),

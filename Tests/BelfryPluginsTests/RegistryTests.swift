@@ -157,6 +157,7 @@ struct RegistryTests {
         symlink("/etc/passwd", source + "/passwd")
         #expect(throws: BelfryError.self) { try registry().add(directory: source, link: false) }
         #expect(!FileManager.default.fileExists(atPath: root.path + "/user/sly"))
+        #expect(!FileManager.default.fileExists(atPath: root.path + "/user/.versions/sly"))
     }
 }
 

@@ -57,7 +57,11 @@ struct ServerTestTests {
     }
 
     /// FAKE.
-    private func fake(_ changes: JSONObject, features: [JSONValue] = []) async throws -> PluginTestReport {
+    private func fake(
+        _ changes: JSONObject,
+        features: [JSONValue] = [],
+        timeout: Duration = .seconds(60)
+    ) async throws -> PluginTestReport {
         var script: JSONObject = [
             "server/discover": [
                 "result": ["supportedVersions": ["2026-07-28"], "capabilities": ["tools": [:]]]
@@ -67,7 +71,7 @@ struct ServerTestTests {
         ]
         for (method, action) in changes { script[method] = action }
         let arguments = [PythonTools.server("fake-server.py"), JSONValue.object(script).text]
-        return try await test("/usr/bin/python3", arguments, features: features)
+        return try await test("/usr/bin/python3", arguments, features: features, timeout: timeout)
     }
 
     private static let one: JSONValue = ["id": "tools/one", "examples": [["title": "Plain", "params": [:]]]]
@@ -107,6 +111,35 @@ struct ServerTestTests {
             return
         }
         #expect(why.contains("the server was ended"))
+    }
+
+    @Test(
+        "of a call that is cancelled only what its answer shows",
+        arguments: [
+            (#"{"result": {"content": []}}"#, "it had its result all the same"),
+            (#"{"result": {"content": [], "isError": true}}"#, nil),
+            (#"{"error": {"code": 0, "message": "cancelled"}}"#, nil),
+        ] as [(String, String?)]
+    )
+    func cancelledAnswer(_ answer: String, _ doubt: String?) async throws {
+        let report = try await fake(
+            [
+                // Alone it does not end, so that it is there to be cancelled.
+                "tools/call": ["progress": [["progress": 1]], "then": "ignore"],
+                "notifications/cancelled": try JSONValue(parsing: answer),
+            ],
+            features: [Self.one],
+            timeout: .milliseconds(200)
+        )
+        guard let doubt else {
+            #expect(report.outcome("ends a call that is cancelled") == .passed, "\(report)")
+            return
+        }
+        guard case .skipped(let why) = report.outcome("ends a call that is cancelled") else {
+            Issue.record("\(report)")
+            return
+        }
+        #expect(why.hasPrefix(doubt))
     }
 
     @Test("the reason when an example fails, and when it takes the server with it")

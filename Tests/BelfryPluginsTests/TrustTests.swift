@@ -173,6 +173,7 @@ struct TrustTests {
         #expect(hold != nil && FileSystem.isExecutable(plugin.executable))
         hold = nil
         #expect(!FileSystem.isExecutable(plugin.executable))
+        #expect(FileSystem.entry(FileSystem.parent(of: plugin.directory), following: false) == nil)
     }
 
     @Test("an update that is another plugin's is refused, and the old one stays")

@@ -72,6 +72,28 @@ struct TaskReferencesTests {
         #expect(failure?.code == "bad_reference")
     }
 
+    @Test("what earlier tasks made may hold no zero byte: the text would be cut there")
+    func zeroByte() {
+        let failure = #expect(throws: TaskFailure.self) {
+            try TaskReferences.resolved(["n": "x ${task.result.value}"], from: [earlier("a\u{0}b")])
+        }
+        #expect(failure?.code == "bad_reference")
+    }
+
+    @Test(
+        "they are no part of the title that params make",
+        arguments: [
+            (["image": "${task.result.path}"], ""),
+            (["image": "${task.result.path}", "source": "a/b.png"], "b.png"),
+            (["command": ["cp", "${task.result.path}", "${task2.result.path}.bak"]], "cp … ….bak"),
+            (["prompt": "like ${task.result.value.name}"], "like …"),
+            (["prompt": "${task}"], "${task}"),
+        ] as [(JSONValue, String)]
+    )
+    func titles(_ params: JSONValue, _ title: String) {
+        #expect(TaskTitle.make(for: NewTask(featureID: "paint", params: params)) == title)
+    }
+
     @Test("the params with the real values are accepted anew, from where the submitter stands")
     func acceptedAgain() async throws {
         let second = Accepting()

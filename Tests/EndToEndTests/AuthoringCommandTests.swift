@@ -146,6 +146,87 @@ struct AuthoringCommandTests {
         #expect(refused.status == 1 && refused.errors.contains("An observer has no features"))
     }
 
+    @Test("show what a plugin says without letting it act on the terminal")
+    func controlCharacters() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.belfry("plugin", "new", "loud", "--lang", "sh")
+        try sandbox.append(
+            #"""
+            printf '\033]0;owned\007\n'
+            printf 'log \033[2J' >&2
+            printf '::progress 100 \033[31mred\n'
+
+            """#,
+            to: sandbox.root + "/loud/main.sh"
+        )
+        let hostile: (Character) -> Bool = { $0 == "\u{1B}" || $0 == "\u{7}" }
+        let tested = try await sandbox.belfry("plugin", "test", "loud")
+        #expect(tested.output.contains("the first is: \\e]0;owned\\u{7}"), "\(tested)")
+        #expect(!(tested.output + tested.errors).contains(where: hostile))
+        let ran = try await sandbox.belfry("plugin", "run", "loud", "name=Ada", "--trace")
+        for line in ["← \\e]0;owned\\u{7}\n", "log \\e[2J", "100 %  \\e[31mred\n"] {
+            #expect(ran.errors.contains(line), "\(ran.errors)")
+        }
+        #expect(!(ran.output + ran.errors).contains(where: hostile))
+    }
+
+    @Test("leave no directory behind, unless there are files in it that somebody may want")
+    func leftovers() async throws {
+        let sandbox = try Sandbox()
+        let temporary = sandbox.root + "/tmp"
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        func run(_ words: String...) async throws -> Ran {
+            try await sandbox.run(
+                Sandbox.programs + "/belfry",
+                ["plugin"] + words,
+                adding: ["TMPDIR": temporary]
+            )
+        }
+        func left() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: temporary) }
+        _ = try await run("new", "greeter")
+        _ = try await run("test", "greeter")
+        _ = try await run("run", "greeter")
+        _ = try await run("run", "greeter", "name=Ada", "times=900")
+        #expect(try left() == [])
+        let waiting = """
+            #!/bin/sh
+            touch "$BELFRY_OUTPUT_DIR/half"
+            kill -TERM $(ps -o ppid= -p "$PPID")
+            sleep 60
+            """
+        try sandbox.write(waiting, to: "greeter/main.sh", mode: 0o755)
+        #expect(try await run("test", "greeter").status == 128 + 15)
+        #expect(try await run("run", "greeter", "name=Ada").status == 128 + 15)
+        #expect(try left() == [])
+        try sandbox.write("#!/bin/sh\ntouch half; exit 3\n", to: "greeter/main.sh", mode: 0o755)
+        let failed = try await run("run", "greeter", "name=Ada")
+        let directory = try #require(try left().first)
+        #expect(failed.status == 1 && failed.errors.contains("what it made is in \(temporary)/\(directory)"))
+        try sandbox.write(
+            "#!/bin/sh\ntouch whole; echo ::artifact whole\n",
+            to: "greeter/main.sh",
+            mode: 0o755
+        )
+        let ran = try await run("run", "greeter", "name=Ada")
+        let path = try #require(ran.json["artifacts"]?.array?.first?["uri"]?.string.flatMap(FileURI.path))
+        #expect(FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test("warn of an observer that is not configured yet; that is no mistake of its author's")
+    func notConfigured() async throws {
+        let sandbox = try Sandbox()
+        let directory = Sandbox.checkout + "/Plugins/ntfy"
+        let valid = try await sandbox.belfry("plugin", "validate", directory)
+        #expect(
+            valid.status == 0 && valid.output.hasPrefix("warning: it is not configured\n  fix: Set topic"),
+            "\(valid)"
+        )
+        #expect(valid.output.contains("ok: ntfy 1.0.0, observer/1\n"))
+        let tested = try await sandbox.belfry("plugin", "test", directory)
+        #expect(tested.status == 0 && tested.output.hasPrefix("skipped ntfy: "), "\(tested)")
+        #expect(tested.output.hasSuffix("0 passed, 0 failed, 1 skipped\n"))
+    }
+
     @Test("refuse what cannot be, with the next step")
     func refusals() async throws {
         let sandbox = try Sandbox()
@@ -157,6 +238,10 @@ struct AuthoringCommandTests {
             (["new", "other", "--lang", "swift"], "Name a checkout of Belfry: --belfry DIR"),
             (["new", "other", "--belfry", "."], "--belfry goes with --lang swift"),
             (["new", "other", "--from-command", "x {a:colour}"], "'colour' is no kind"),
+            (
+                ["new", "other", "--from-command", "cat {file} | wc"],
+                "means something to a shell, and there is none"
+            ),
             (["new", "other", "--lang", "sh", "--from-command", "x"], "exclude each other"),
             (["validate", "nowhere"], "There is no directory nowhere"),
             (["run", "greeter"], "name"),

@@ -88,6 +88,37 @@ struct HookTests {
         }
     }
 
+    @Test("sink test sends one event that is a sample, and tells what became of it")
+    func sinkTest() async throws {
+        let sandbox = try Sandbox()
+        let unconfigured = try await sandbox.belfry("sink", "test", "webhook")
+        #expect(
+            unconfigured.status != 0 && unconfigured.errors.contains("it is not configured"),
+            "\(unconfigured)"
+        )
+        #expect(unconfigured.errors.contains("fix: Set urls"))
+        try await sandbox.belfry("stop")
+        try await HookServer.run(in: sandbox, plan: ["200", "422", "500"], key: Self.key) { server, port in
+            try configure(webhook(port), sandbox)
+            let taken = try await sandbox.belfry("sink", "test", "webhook")
+            #expect(taken.status == 0 && taken.output == "task.completed  webhook took it\n", "\(taken)")
+            let refused = try await sandbox.belfry("sink", "test", "webhook")
+            #expect(
+                refused.status == 1 && refused.output.contains("webhook refused it: "),
+                "\(refused)"
+            )
+            #expect(refused.output.contains("answered 422"))
+            let later = try await sandbox.belfry("sink", "test", "webhook", "--json")
+            #expect(later.status == 1 && later.json["outcome"] == "retry", "\(later)")
+            let bodies = try server.requests().map { try JSONValue(parsing: $0["body"]?.string ?? "") }
+            #expect(bodies.map { $0["task"]?["title"] } == ["A sample", "A sample", "A sample"])
+            #expect(try server.requests().allSatisfy { $0["verified"] == true })
+            // Nothing of it is in the log, and the sink's own place is where it was.
+            let sinks = try await sandbox.belfry("sink", "list", "--json").json["sinks"]?.array ?? []
+            #expect(sinks.first { $0["name"] == "webhook" }?["parked"] == 0)
+        }
+    }
+
     @Test(
         "an event that the server refuses is put aside, the next ones arrive, and it is sent again when asked"
     )

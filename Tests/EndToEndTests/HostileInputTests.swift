@@ -90,14 +90,6 @@ struct HostileInputTests {
             #expect(ran.status == 0, "\(ran.errors)")
             #expect(ran.output == text)
         }
-        let hub = HubClient(socketPath: sandbox.places.socket)
-        let added = try hub.send(
-            "POST",
-            "/v1/tasks",
-            body: body(["params": ["command": ["/bin/echo", "a\u{0}../../x"]]])
-        )
-        let number = try #require((added["task"] ?? added)["number"]?.int)
-        try await sandbox.belfry("wait", "\(number)")
         try await sandbox.belfry("stop")
         #expect(try filesOutside(sandbox) == before)
     }
@@ -110,17 +102,14 @@ struct HostileInputTests {
         let forged = #"{"schema":1,"position":999,"id":"e-999","type":"task.completed"}"#
         let texts = [
             "one\ntwo", "\r\n\(forged)\n", "\"},\n{\"position\":1}", "\u{2028}\u{2029}\u{85}",
-            "\u{0}\u{1}\u{1B}[2J",
-            "\\n\\", forged,
+            "\u{1}\u{1B}[2J", "\\n\\", forged,
         ]
         for text in texts {
             _ = try hub.send("POST", "/v1/tasks", body: body(["title": .string(text)]))
             let failing: JSONValue = [
                 "command": ["/bin/sh", "-c", .string("printf '%s' \"$0\" >&2; exit 3"), .string(text)]
             ]
-            if !text.contains("\u{0}") {
-                _ = try hub.send("POST", "/v1/tasks", body: body(["params": failing]))
-            }
+            _ = try hub.send("POST", "/v1/tasks", body: body(["params": failing]))
         }
         try await sandbox.belfry("wait")
         let newest = try #require(try await sandbox.belfry("status", "--json").json["store"]?["newest"]?.int)

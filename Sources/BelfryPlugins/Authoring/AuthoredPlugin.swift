@@ -10,6 +10,8 @@ public struct AuthoredPlugin: Sendable {
     public let manifest: PluginManifest?
     /// What keeps it from running, each with its fix: mistakes in the manifest, or what is missing here.
     public let problems: [BelfryError]
+    /// Why it does nothing as long as the user has not set it up, which is no mistake of its author's.
+    public let notConfigured: BelfryError?
     /// Sentences for people.
     public let warnings: [String]
     /// Ready to be started; nil while there are problems.
@@ -25,9 +27,10 @@ public struct AuthoredPlugin: Sendable {
         warnings = inspection.warnings + (inspection.manifest.map(Self.advice) ?? [])
         if case .ready(let ready) = plugin.state { installed = ready } else { installed = nil }
         let missing = plugin.problems.isEmpty ? plugin.state.problem.map { [$0] } ?? [] : plugin.problems
-        problems =
-            inspection.mistakes.isEmpty
-            ? missing.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) } : inspection.mistakes
+        let errors = missing.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) }
+        let isChoice = plugin.state.problem?.isChoice == true
+        notConfigured = inspection.mistakes.isEmpty && isChoice ? errors.first : nil
+        problems = !inspection.mistakes.isEmpty ? inspection.mistakes : isChoice ? [] : errors
     }
 
     /// What no rule asks for, but users and tests would miss.
@@ -38,9 +41,9 @@ public struct AuthoredPlugin: Sendable {
         return ["no examples for \(features): without them belfry plugin test has nothing to run"]
     }
 
-    /// - Throws: the first of ``problems``.
+    /// - Throws: the first of ``problems``, or ``notConfigured``.
     public func ready() throws -> InstalledPlugin {
-        if let problem = problems.first { throw problem }
+        if let problem = problems.first ?? notConfigured { throw problem }
         guard let installed else { throw BelfryError(.invalidPlugin, "\(directory) holds no plugin.") }
         return installed
     }

@@ -8,7 +8,8 @@ import BelfryCore
 /// `{name}` is text, `{name:integer}`, `{name:number}` and `{name:boolean}` are checked as that, and
 /// `{name:file}` is a path to a file that is there; a name such as `image`, `video` or `input` is a file
 /// by itself. `{name=value}` gives a default. `{output}` or `{output.png}` is the file that comes out;
-/// without one, what the command prints does. Words are split as a shell splits them, but nothing is expanded.
+/// without one, what the command prints does. Words are split as a shell splits them, but nothing is expanded, and
+/// what only a shell would understand is refused.
 public struct CommandTemplate: Sendable {
     enum Part: Sendable, Hashable {
         case text(String)
@@ -31,6 +32,7 @@ public struct CommandTemplate: Sendable {
     /// - Throws: ``BelfryError`` `invalid_request` that quotes what is wrong.
     public init(_ source: String) throws {
         self.source = source
+        try Self.refuseShell(source)
         for word in try ShellWords.split(source) { words.append(try parts(of: word)) }
         guard let program = words.first else { throw Self.error("There is no command in '\(source)'.") }
         guard program.count == 1, case .text = program[0] else {
@@ -147,14 +149,22 @@ extension PluginScaffold {
             program: "main.sh",
             requires: executables,
             params: params,
-            example: nil
+            example: command.example.map { .object($0.params) }
         )
         self.init(
             id: id,
             files: [
                 file, File(path: "main.sh", text: command.script, isExecutable: true), Self.readme(id),
-            ]
+            ] + (command.example?.files ?? [])
         )
+        notes = [
+            "There is no shell in it: pipes, *, $NAME and the like are not interpreted; for those: sh -c '…'"
+        ]
+        if command.example == nil {
+            notes.append(
+                "Put a file beside it and name it in \"examples\" in plugin.json, so that it can be tested."
+            )
+        }
     }
 }
 

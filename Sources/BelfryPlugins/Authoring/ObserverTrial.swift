@@ -68,6 +68,17 @@ public struct ObserverTrial: Sendable {
         return served.answer
     }
 
+    /// Hands over one sample: of a task that is completed, or the first kind that the plugin hears.
+    ///
+    /// - Returns: nil when it hears nothing.
+    public func tryOne() async -> (kind: TaskEvent.Kind, answer: Answer)? {
+        guard let sample = samples.first(where: { $0.kind == .completed }) ?? samples.first else {
+            return nil
+        }
+        let served = await serve { await deliver(SinkBatch(events: [sample])) }
+        return (sample.kind, served.answer)
+    }
+
     private static func record(_ line: String) throws -> EventRecord {
         do {
             let event = try TaskEvent(json: JSONValue(parsing: line))

@@ -13,12 +13,16 @@ public struct PluginScaffold: Sendable {
         let path: String
         let text: String
         var isExecutable = false
+        /// What is in it when it is no text. Defaults to the text.
+        var data: [UInt8]?
     }
 
     let id: String
     let files: [File]
     /// What has to be run in its directory before it is a plugin; nil when it is one.
     public private(set) var build: String?
+    /// What its author ought to know: sentences for people.
+    public internal(set) var notes: [String] = []
 
     init(id: String, files: [File]) {
         self.id = id
@@ -68,7 +72,7 @@ public struct PluginScaffold: Sendable {
                 try FileSystem.makeDirectories(FileSystem.parent(of: path))
                 try FileSystem.replace(
                     path,
-                    with: Array(file.text.utf8),
+                    with: file.data ?? Array(file.text.utf8),
                     mode: file.isExecutable ? 0o755 : 0o644
                 )
             }

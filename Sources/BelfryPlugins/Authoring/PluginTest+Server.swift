@@ -164,7 +164,8 @@ extension PluginTest {
 
     private func cancellation(_ feature: MCPFeature, _ example: PluginManifest.Example) async -> Case {
         let name = "ends a call that is cancelled"
-        let trial = serverTrial()
+        let tap = ServerTap()
+        let trial = serverTrial(tap)
         let wasEnded = Mutex(false)
         do {
             let served = try await trial.serve(
@@ -181,16 +182,25 @@ extension PluginTest {
                     .skipped("it ended before it could be cancelled")
                 )
             }
-            let outcome = wasEnded.withLock { $0 } ? Self.deaf(took) : .passed
+            let outcome = wasEnded.withLock { $0 } ? Self.deaf : judged(tap.cancelled)
             return Case(feature.descriptor.id, name, outcome, seconds: took.seconds)
         } catch { return Case(feature.descriptor.id, name, failed(error)) }
     }
 
-    private static func deaf(_ took: Duration) -> Case.Outcome {
-        .warned(
-            "it was not answered within the grace, so the server was ended, as the hub will do",
-            fix: "Answer cancelled calls; or, if they do end: \"stops_when_cancelled\": true in \"runner\"."
-        )
+    private static let deaf = Case.Outcome.warned(
+        "it was not answered within the grace, so the server was ended, as the hub will do",
+        fix: "Answer cancelled calls; or, if they do end: \"stops_when_cancelled\": true in \"runner\"."
+    )
+
+    private func judged(_ answer: ServerTap.CancelledAnswer) -> Case.Outcome {
+        switch answer {
+        case .failure: .passed
+        case .result: unjudged
+        case .nothing where plugin.manifest.runner.stopsWhenCancelled:
+            .skipped("the manifest says that it does (stops_when_cancelled), and nothing shows it")
+        case .nothing: .skipped("it was not answered, and nothing shows that cancelling ended it")
+        case .notCancelled: .skipped("it ended before it could be cancelled")
+        }
     }
 
     /// - Returns: how long the call occupied the server after it was cancelled; nil when it had ended before.

@@ -63,14 +63,25 @@ public struct PluginTest: Sendable {
             return [Case(entry.id, "does what its examples say", .skipped(why))]
         }
         var cases: [Case] = []
+        var firstEnd = NaturalEnd.none
         for (index, example) in entry.trials.enumerated() {
             let title = example.title.isEmpty ? "example \(index + 1)" : example.title
-            cases += await completion(entry, example, title: title, number: index + 1)
+            let found = await completion(entry, example, title: title, number: index + 1)
+            cases += found.cases
+            if index == 0 { firstEnd = found.end }
         }
-        return cases + [await cancellation(entry, first)]
+        return cases + [await cancellation(entry, first, otherwise: firstEnd)]
     }
 
-    private func trial(_ entry: PluginManifest.FeatureEntry, _ name: String) throws -> Trial {
+    /// How an example ends when nobody cancels it.
+    enum NaturalEnd: Sendable {
+        case result
+        case failure
+        /// Not within the time that it was given.
+        case none
+    }
+
+    func trial(_ entry: PluginManifest.FeatureEntry, _ name: String) throws -> Trial {
         try Trial(
             plugin,
             featureID: entry.id,
@@ -89,22 +100,26 @@ public struct PluginTest: Sendable {
         _ example: PluginManifest.Example,
         title: String,
         number: Int
-    ) async -> [Case] {
+    ) async -> (cases: [Case], end: NaturalEnd) {
         let name = "completes (\(title))"
         do {
             let trial = try trial(entry, "\(number)")
             let start = clocks.lease.now
             guard let seen = await bounded({ await trial.observe(example.params) }) else {
                 let why = "it did not end within \(configuration.timeout.seconds) s"
-                return [Case(entry.id, name, .failed(why, fix: "Give it more time: --timeout SECONDS"))]
+                let fix = "Give it more time: --timeout SECONDS"
+                return ([Case(entry.id, name, .failed(why, fix: fix))], .none)
             }
             let seconds = (clocks.lease.now - start).seconds
-            return [
-                Case(entry.id, name, outcome(seen), seconds: seconds),
+            let outcome = outcome(seen)
+            let cases = [
+                Case(entry.id, name, outcome, seconds: seconds),
                 Case(entry.id, "says only lines of the protocol on stdout (\(title))", cleanness(seen)),
-            ] + progress(entry, seen, title)
+            ]
+            let end: NaturalEnd = outcome == .passed ? .result : .failure
+            return (cases + progress(entry, seen, title), end)
         } catch {
-            return [Case(entry.id, name, failed(error))]
+            return ([Case(entry.id, name, failed(error))], .failure)
         }
     }
 
@@ -173,61 +188,5 @@ public struct PluginTest: Sendable {
     func rising(_ values: [Double]) -> Case.Outcome {
         guard let fall = zip(values, values.dropFirst()).first(where: { $0 > $1 }) else { return .passed }
         return .failed("it fell from \(fall.0) to \(fall.1)", fix: "Say how far the whole work is.")
-    }
-
-    // MARK: Cancelling
-
-    private enum Moment: Sendable {
-        case ended(Trial.Observation)
-        case toCancel
-    }
-
-    private func cancellation(
-        _ entry: PluginManifest.FeatureEntry,
-        _ example: PluginManifest.Example
-    ) async -> Case {
-        let name = "ends by itself when it is cancelled"
-        let trial: Trial
-        do { trial = try self.trial(entry, "cancelled") } catch { return Case(entry.id, name, failed(error)) }
-        let (signs, sign) = AsyncStream.makeStream(of: Void.self)
-        return await withTaskGroup(of: Moment.self) { group in
-            group.addTask { .ended(await trial.observe(example.params) { sign.yield() }) }
-            group.addTask {
-                await firstSign(signs)
-                return .toCancel
-            }
-            guard case .toCancel = await group.next() else {
-                group.cancelAll()
-                return Case(entry.id, name, .skipped("it ended before it could be cancelled"))
-            }
-            let start = clocks.lease.now
-            group.cancelAll()
-            await group.waitForAll()
-            return judged(entry, name, took: clocks.lease.now - start)
-        }
-    }
-
-    /// Returns at the first sign of life, or after a while of silence.
-    func firstSign(_ signs: AsyncStream<Void>) async {
-        await withTaskGroup { group in
-            group.addTask { for await _ in signs { return } }
-            group.addTask { try? await clocks.sleep(Self.silence) }
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    private func judged(_ entry: PluginManifest.FeatureEntry, _ name: String, took: Duration) -> Case {
-        let grace = plugin.manifest.limits.cancelGrace
-        guard took >= grace else { return Case(entry.id, name, .passed, seconds: took.seconds) }
-        return Case(
-            entry.id,
-            name,
-            .failed(
-                "it was still there \(grace.seconds) s after SIGTERM and was killed",
-                fix: "End on SIGTERM, or allow for more: \"cancel_grace_s\" in plugin.json."
-            ),
-            seconds: took.seconds
-        )
     }
 }

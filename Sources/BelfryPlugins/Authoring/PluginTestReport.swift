@@ -1,6 +1,6 @@
 // What a test of a plugin found: for the eye, and for the programs that read JUnit's XML.
 
-import BelfryCore
+public import BelfryCore
 
 /// The outcome of every case, in the order in which they ran.
 public struct PluginTestReport: Sendable {
@@ -33,6 +33,15 @@ public struct PluginTestReport: Sendable {
 
     public let pluginID: String
     public internal(set) var cases: [Case] = []
+
+    /// The report of a plugin that does nothing yet.
+    public static func untried(_ pluginID: String, because reason: BelfryError) -> PluginTestReport {
+        let why = [reason.message, reason.fix].compactMap(\.self).joined(separator: ". ")
+        return PluginTestReport(
+            pluginID: pluginID,
+            cases: [Case(pluginID, "does what it is for", .skipped(why))]
+        )
+    }
 
     public var failures: Int {
         cases.count { if case .failed = $0.outcome { true } else { false } }
@@ -72,15 +81,17 @@ public struct PluginTestReport: Sendable {
 }
 
 extension PluginTestReport.Case {
-    /// `ok      poster: ends when it is cancelled (0.31 s)`, and what to do about a failure.
-    public var text: String {
-        switch outcome {
-        case .passed: "ok      \(subject): \(name) (\(XML.seconds(seconds)) s)"
-        case .warned(let why, let fix):
-            "warning \(subject): \(name): \(why)" + (fix.map { "\n        fix: \($0)" } ?? "")
-        case .skipped(let why): "skipped \(subject): \(name): \(why)"
-        case .failed(let why, let fix):
-            "FAILED  \(subject): \(name): \(why)" + (fix.map { "\n        fix: \($0)" } ?? "")
+    /// For people: `ok      poster: ends when it is cancelled (0.31 s)`, and in a second line what to do about a
+    /// failure. There may be anything of the plugin's in them, control characters too.
+    public var lines: [String] {
+        func fixed(_ line: String, _ fix: String?) -> [String] {
+            [line] + (fix.map { ["        fix: \($0)"] } ?? [])
+        }
+        return switch outcome {
+        case .passed: ["ok      \(subject): \(name) (\(XML.seconds(seconds)) s)"]
+        case .warned(let why, let fix): fixed("warning \(subject): \(name): \(why)", fix)
+        case .skipped(let why): ["skipped \(subject): \(name): \(why)"]
+        case .failed(let why, let fix): fixed("FAILED  \(subject): \(name): \(why)", fix)
         }
     }
 

@@ -134,13 +134,28 @@ final class ServerTap: Sendable {
         var garbage: (count: Int, first: String?) = (0, nil)
         var progress: [Double] = []
         var excess: String?
+        var cancelledID: RPCID?
+        var answer = CancelledAnswer.notCancelled
+    }
+
+    /// What came of the call that was cancelled.
+    enum CancelledAnswer: Sendable {
+        case notCancelled
+        case nothing
+        case failure
+        case result
     }
 
     private let state = Mutex(State())
 
+    /// What the server answered to the first call that it was told to cancel.
+    var cancelled: CancelledAnswer { state.withLock { $0.answer } }
+
     @Sendable func take(_ frame: PluginFrame, _ line: String) {
-        guard frame == .received, !line.allSatisfy(\.isWhitespace) else { return }
+        guard !line.allSatisfy(\.isWhitespace) else { return }
         let message = try? RPCMessage(line: line.utf8)
+        noteCancelling(frame, message)
+        guard frame == .received else { return }
         state.withLock { state in
             guard let message else {
                 state.garbage.first = state.garbage.first ?? line.truncated(toUTF8: 200)
@@ -152,6 +167,21 @@ final class ServerTap: Sendable {
             else { return }
             state.progress.append(done)
             if let total = params?["total"]?.double, done > total { state.excess = "\(done) of \(total)" }
+        }
+    }
+
+    private func noteCancelling(_ frame: PluginFrame, _ message: RPCMessage?) {
+        state.withLock { state in
+            switch (frame, message) {
+            case (.sent, .notification(MCP.Method.cancelled, let params)?) where state.cancelledID == nil:
+                state.cancelledID = params?["requestId"].flatMap { RPCID($0) }
+                state.answer = .nothing
+            case (.received, .result(let id, let result)?) where id == state.cancelledID:
+                state.answer = result["isError"] == true ? .failure : .result
+            case (.received, .failure(let id, _)?) where id != nil && id == state.cancelledID:
+                state.answer = .failure
+            default: break
+            }
         }
     }
 

@@ -107,6 +107,8 @@ public struct Trial: Sendable {
         /// Lines on stdout that mean nothing, and the first of them.
         var garbage: (count: Int, first: String?)
         var discardedLines: Int
+        /// Whether it had a result or a file by then, however it ended.
+        var hasResult = false
     }
 
     /// Runs an attempt to its end and tells everything about it.
@@ -134,7 +136,9 @@ public struct Trial: Sendable {
                 },
                 onLog: { _ in onSign() }
             )
-            let (reading, end) = try await feature.attempt(accepted, context)
+            let reading = ExecReading(context)
+            defer { observation.hasResult = reading.hasResult }
+            let end = try await feature.attempt(accepted, context, reading)
             observation.garbage = reading.garbage
             observation.discardedLines = end.discardedLines
             observation.end = .success(try feature.judge(reading, end))

@@ -66,8 +66,8 @@ public struct ExecFeature: Feature {
     }
 
     public func process(_ params: JSONValue, _ context: FeatureContext) async throws -> TaskResult {
-        let (reading, end) = try await attempt(params, context)
-        return try judge(reading, end)
+        let reading = ExecReading(context)
+        return try judge(reading, try await attempt(params, context, reading))
     }
 
     /// - Throws: ``TaskFailure`` or ``TaskSnooze`` when the attempt came to nothing.
@@ -75,20 +75,20 @@ public struct ExecFeature: Feature {
         try reading.result(end, program: plugin.executable)
     }
 
-    /// What the program said and how it ended, not yet judged.
-    func attempt(_ params: JSONValue, _ context: FeatureContext) async throws -> (ExecReading, ExecHost.End) {
+    /// Runs the program to its end, not yet judged; `reading` has what it said, also when this throws.
+    func attempt(_ params: JSONValue, _ context: FeatureContext, _ reading: ExecReading) async throws
+        -> ExecHost.End
+    {
         let params = SecretParams.opened(params)
-        let reading = ExecReading(context)
         let configuration = configuration(params, context)
         trace?(.sent, String(decoding: configuration.input.dropLast(), as: UTF8.self))
-        let end = try await ExecHost(configuration: configuration, sleep: sleep).run(
+        return try await ExecHost(configuration: configuration, sleep: sleep).run(
             onLine: { line in
                 trace?(.received, line)
                 return reading.take(line)
             },
             onError: { context.log($0) }
         )
-        return (reading, end)
     }
 
     private func configuration(_ params: JSONValue, _ context: FeatureContext) -> ExecHost.Configuration {
@@ -147,6 +147,9 @@ final class ExecReading: Sendable {
 
     /// Lines that were none of the protocol's, and the first of them.
     var garbage: (count: Int, first: String?) { state.withLock { ($0.garbage, $0.firstGarbage) } }
+
+    /// Whether it has come to something: a result, or a file.
+    var hasResult: Bool { state.withLock { $0.hasResult || !$0.artifacts.isEmpty } }
 
     /// - Returns: whether the line was understood.
     func take(_ line: String) -> Bool {

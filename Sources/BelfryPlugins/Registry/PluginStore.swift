@@ -33,8 +33,19 @@ struct PluginStore {
     func copy(_ manifest: PluginManifest, from source: String) throws -> String {
         let word = String(UInt32.random(in: 0 ... .max), radix: 16)
         let version = "\(Self.versions)/\(manifest.id)/\(manifest.version.description)-\(word)"
-        try PluginInstallation(source: source, target: "\(directory)/\(version)").copy()
+        do { try PluginInstallation(source: source, target: "\(directory)/\(version)").copy() } catch {
+            Self.removeIfLast("\(directory)/\(version)")
+            throw error
+        }
         return version
+    }
+
+    /// Removes the directory that a plugin's versions lie in, once the last of them is gone.
+    static func removeIfLast(_ version: String) {
+        let parent = FileSystem.parent(of: version)
+        guard FileSystem.parent(of: parent).hasSuffix("/\(versions)") else { return }
+        // Refused while there is a version in it.
+        rmdir(parent)
     }
 
     /// Makes `ID` lead to `version`, in one step where there is a link already.

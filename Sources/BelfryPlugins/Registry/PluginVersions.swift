@@ -40,7 +40,12 @@ public final class PluginVersions: Sendable {
             return false
         }
         // What is left over is tried again by the next scan.
-        if isFree { try? FileSystem.remove(directory) }
+        if isFree { Self.remove(directory) }
+    }
+
+    private static func remove(_ directory: String) {
+        try? FileSystem.remove(directory)
+        PluginStore.removeIfLast(directory)
     }
 
     fileprivate func release(_ directories: [String]) {
@@ -51,7 +56,7 @@ public final class PluginVersions: Sendable {
                 return count == 0 && state.retired.remove(directory) != nil
             }
         }
-        for directory in free { try? FileSystem.remove(directory) }
+        for directory in free { Self.remove(directory) }
     }
 }
 

@@ -129,7 +129,13 @@ extension JSONSchema {
         {
             readings.append(.array([item]))
         }
-        if wanted.contains(.string) || readings.isEmpty { readings.append(.string(text)) }
+        if wanted.contains(.string) {
+            readings.append(.string(text))
+        } else if readings.isEmpty {
+            // What was typed as an object is told of as one.
+            let isNested = json?.object != nil || json?.array != nil
+            readings.append(isNested ? json ?? .string(text) : .string(text))
+        }
         return readings
     }
 

@@ -62,6 +62,7 @@ extension HubTools {
             case .wait:
                 [
                     "task": Self.task,
+                    // Below the 60 seconds after which clients give up by themselves.
                     "seconds": ["type": "number", "minimum": 0, "maximum": 55, "default": 45],
                 ]
             case .result:
@@ -100,40 +101,5 @@ extension HubTools {
             ]
             return object
         }
-    }
-}
-
-/// The arguments of a call, of which every one must be known: a misspelt one would silently be without effect.
-struct ToolArguments {
-    private let members: JSONObject
-
-    init(_ json: JSONValue, of tool: HubTools.Tool) throws {
-        members = try JSONReader(json, what: "call of \(tool.rawValue)").members(among: tool.parameters.keys)
-    }
-
-    subscript(name: String) -> JSONValue? { members[name] }
-    func string(_ name: String) -> String? { members[name]?.string }
-    func int(_ name: String) -> Int64? { members[name]?.int }
-    func strings(_ name: String) -> [String] { (members[name]?.array ?? []).compactMap(\.string) }
-
-    func required(_ name: String) throws -> String {
-        guard let text = string(name), !text.isEmpty else {
-            throw BelfryError(.invalidParams, "'\(name)' is missing, or no text.", pointer: "/\(name)")
-        }
-        return text
-    }
-
-    /// Where the API has the task.
-    func taskPath() throws -> String {
-        guard let name = members["task"], let text = name.string ?? name.int.map(String.init), !text.isEmpty
-        else {
-            throw BelfryError(
-                .invalidParams,
-                "'task' must be the number of a task.",
-                fix: "Call list to find it.",
-                pointer: "/task"
-            )
-        }
-        return "/v1/tasks/\(URLText.encode(text))"
     }
 }

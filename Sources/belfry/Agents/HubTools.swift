@@ -131,9 +131,7 @@ struct HubTools: MCPToolProvider {
         }
         object["context"] = context.json
         for key in ["title", "priority"] { object.set(key, arguments[key]) }
-        if let after = arguments["after"]?.array {
-            object["after"] = .array(after.map { .string($0.string ?? $0.text) })
-        }
+        object.set("after", arguments["after"])
         let answer = try session.submit("POST", "/v1/tasks", body: .object(object)).answer
         return .object(TaskView.brief(answer))
     }

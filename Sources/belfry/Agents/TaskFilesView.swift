@@ -22,7 +22,7 @@ extension HubTools {
 
     func log(_ arguments: ToolArguments, _ session: Session) throws -> MCPToolResult {
         let path = try arguments.taskPath() + "/log"
-        let count = Int(min(max(arguments.int("lines") ?? 50, 1), 1000))
+        let count = Int(arguments.int("lines") ?? 50)
         let bytes: [UInt8]
         do { bytes = try session.client.open("GET", path).readAll() } catch let error as BelfryError
             where error.code == .noHub

@@ -18,8 +18,6 @@ struct TaskWaiting {
     private let session: Session
     private let call: MCPToolCall
     private let stop: StopFlag
-    /// Below the 60 seconds after which clients give up by themselves.
-    static let longest = 55.0
     private let clock = ContinuousClock()
 
     init(session: Session, call: MCPToolCall, stop: StopFlag) {
@@ -30,7 +28,7 @@ struct TaskWaiting {
 
     func wait(_ arguments: ToolArguments) throws -> MCPToolResult {
         let path = try arguments.taskPath()
-        let seconds = min(max(arguments["seconds"]?.double ?? 45, 0), Self.longest)
+        let seconds = arguments["seconds"]?.double ?? 45
         let end = clock.now.advanced(by: .seconds(seconds))
         let stream = try session.openTask(path)
         var task = stream.task

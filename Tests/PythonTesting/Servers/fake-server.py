@@ -6,6 +6,7 @@
 # ACTION: {"result": …} | {"error": {…}} | "ignore" | {"exit": STATUS} | {"line": TEXT, then: ACTION}
 #         | {"big": BYTES} (a result of so many bytes) | {"notify": METHOD, "then": ACTION}
 #         | {"progress": [PARAMS], "then": ACTION} (of this request, whose number is the token)
+# What is done to notifications/cancelled is an answer to the request that is cancelled.
 # Each line that it reads goes to the file in FAKE_LOG.
 
 import json
@@ -56,4 +57,4 @@ for line in sys.stdin:
     done[method] = turn + 1
     action = actions[min(turn, len(actions) - 1)]
     if "id" in message or method in script:
-        act(action, message.get("id"))
+        act(action, message.get("id", message.get("params", {}).get("requestId")))

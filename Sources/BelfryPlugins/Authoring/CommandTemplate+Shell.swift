@@ -1,0 +1,43 @@
+// What a command has that only a shell would understand. There is none: the words go to the program as they are, so a
+// pipe would be one more argument, and whoever wrote it would find out from a strange result.
+
+import BelfryCore
+
+extension CommandTemplate {
+    /// - Throws: ``BelfryError`` `invalid_request` that names the sign.
+    static func refuseShell(_ source: String) throws {
+        guard let sign = shellSign(in: source) else { return }
+        throw BelfryError(
+            .invalidRequest,
+            "'\(sign)' in '\(source)' means something to a shell, and there is none.",
+            fix: "Quote it to hand it on as it is; or give the line to a shell, and the parameters after it: "
+                + "sh -c 'tac \"$1\" | head > \"$2\"' sh {file} {output.txt}"
+        )
+    }
+
+    /// The first sign that a shell would not take as it is, outside of the holes.
+    private static func shellSign(in source: String) -> Character? {
+        var quote: Character?
+        var (isEscaped, isHole) = (false, false)
+        for character in source {
+            if isHole {
+                isHole = character != "}"
+            } else if isEscaped {
+                isEscaped = false
+            } else if character == "\\", quote != "'" {
+                isEscaped = true
+            } else if character == quote {
+                quote = nil
+            } else if quote == nil, character == "'" || character == "\"" {
+                quote = character
+            } else if character == "{" {
+                isHole = true
+            } else if quote == nil
+                ? "|&;<>*$`".contains(character) : quote == "\"" && "$`".contains(character)
+            {
+                return character
+            }
+        }
+        return nil
+    }
+}
