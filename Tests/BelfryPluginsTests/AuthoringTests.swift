@@ -59,17 +59,6 @@ private struct Workshop {
     }
 }
 
-extension PluginTestReport {
-    /// Why the case whose name begins so failed; nil when it did not.
-    fileprivate func failure(_ name: String) throws -> String? {
-        guard let found = cases.first(where: { $0.name.hasPrefix(name) }) else {
-            throw BelfryError(.notFound, "no case \(name) in \(cases.map(\.name))")
-        }
-        if case .failed(let why, _) = found.outcome { return why }
-        return nil
-    }
-}
-
 @Suite("A new plugin", .timeLimit(.minutes(1)))
 struct PluginScaffoldTests {
     private let workshop: Workshop
