@@ -34,6 +34,15 @@ struct CrashJudgeTests {
         #expect(judge.crashed(at: second(3), with: [8]) == .quarantine(acquitting: 7))
     }
 
+    @Test("one that hangs for hours loses its place to nothing: the same event is tried again and again")
+    func hangs() {
+        var judge = judge()
+        for minute in 0..<120 {
+            let now = second(60 * minute)
+            #expect(judge.crashed(at: now, with: [7]) == .restart(notBefore: now + second(1)))
+        }
+    }
+
     @Test("who has answered something in between is not: the next event is poison as well")
     func twoPoisons() {
         var judge = judge(max: 2)

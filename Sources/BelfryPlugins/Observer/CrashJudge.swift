@@ -36,13 +36,15 @@ struct CrashJudge: Sendable {
     /// - Parameters:
     ///   - now: on a clock that only goes forward, such as ``LeaseClock``.
     ///   - positions: the events in its hands that it had not answered.
-    /// - Returns: `poison` for the crash that makes `restart.max` in a row with the same event; `quarantine` for the
-    ///   one that makes `restart.max` within the window with different events, with none, or with an event after
+    /// - Returns: `poison` for the crash that makes `restart.max` in a row with the same event within the window;
+    ///   `quarantine` for the one that makes `restart.max` within the window with different events, with none, or with an event after
     ///   another was put aside and before anything was answered.
     mutating func crashed(at now: Duration, with positions: [Int64]) -> Verdict {
         isWary = true
         let verdict = policy.crashed(at: now)
-        let crashes = note(positions)
+        // Only what also counts as a row of crashes: one that hangs, as when the other end is away, gets its events
+        // in order once it works again, however long that takes.
+        let crashes = min(note(positions), policy.recentCrashes(at: now))
         if putAside == nil, policy.restart.max > 1, positions.count == 1, let position = positions.first {
             if crashes >= policy.restart.max { return poison(position, at: now) }
             // The event is to have all of its tries.
