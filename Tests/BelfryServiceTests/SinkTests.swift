@@ -147,39 +147,80 @@ struct SinkTests {
     @Test("an event that breaks a sink is parked at once, and the ones after it are delivered")
     func poisonous() async throws {
         let tries = Mutex(0)
+        let kept = Mutex<InMemoryTaskStore?>(nil)
         let sink = RecordingSink("fragile") { batch in
             guard let event = batch.events.first(where: { $0.position == 4 }) else { return }
             tries.withLock { $0 += 1 }
             throw SinkError.poisonous(position: event.position, "it fell")
         }
         try await Harness.run(features: [ClosureFeature("echo")], sinks: [sink]) { hub in
+            kept.withLock { $0 = hub.memory }
             try await submit(1, to: hub)
             await sink.wait(for: 3)
             try await submit(2, to: hub)
             await sink.wait(for: 9)
-            let parked = try hub.memory.parkedEvents(of: "fragile")
-            #expect(parked.map(\.position) == [4] && parked.first?.reason == "it fell")
         }
+        let parked = try #require(kept.withLock { $0 }).parkedEvents(of: "fragile")
+        #expect(parked.map(\.position) == [4] && parked.first?.reason == "it fell")
         #expect(tries.withLock { $0 } == 1)
         #expect(Set(sink.positions) == Set(1...9).subtracting([4]))
+    }
+
+    /// A time in which waits pass at once, but for the longest that a sink may ask for: each is told of.
+    private func standing(_ waits: AsyncStream<Void>.Continuation) -> Clocks {
+        var clocks = Clocks()
+        clocks.sleep = { duration in
+            guard duration == .seconds(3600) else { return await Task.yield() }
+            waits.yield()
+            try await ContinuousClock().sleep(for: duration)
+        }
+        return clocks
+    }
+
+    @Test("an event that was parked on a suspicion which nothing bore out comes back to its place with the next hub")
+    func unproven() async throws {
+        let kept = Mutex<InMemoryTaskStore?>(nil)
+        let (waiting, waits) = AsyncStream.makeStream(of: Void.self)
+        let sink = RecordingSink("fragile") { batch in
+            guard let first = batch.events.first, first.position >= 4 else { return }
+            if first.position == 4 { throw SinkError.poisonous(position: 4, "it fell") }
+            throw SinkError.unavailable("it fell again", retryAfter: .seconds(3600))
+        }
+        try await Harness.run(
+            features: [ClosureFeature("echo")],
+            sinks: [sink],
+            clocks: standing(waits)
+        ) { hub in
+            kept.withLock { $0 = hub.memory }
+            try await submit(1, to: hub)
+            await sink.wait(for: 3)
+            try await submit(2, to: hub)
+            for await _ in waiting { break }
+            #expect(try hub.memory.parkedEvents(of: "fragile").map(\.position) == [4])
+        }
+        let store = try #require(kept.withLock { $0 })
+        #expect(try store.parkedEvents(of: "fragile").isEmpty)
+        let mended = RecordingSink("fragile")
+        try await Harness.run(features: [], sinks: [mended], previous: store) { _ in
+            await mended.wait(for: 9)
+        }
+        #expect(mended.positions == Array(4...9))
     }
 
     @Test("an event that was parked for nothing comes back to its place when the sink turns out to be broken")
     func acquitted() async throws {
         let kept = Mutex<InMemoryTaskStore?>(nil)
         let (broken, breaks) = AsyncStream.makeStream(of: Void.self)
-        var clocks = Clocks()
-        clocks.sleep = { duration in
-            guard duration == .seconds(3600) else { return await Task.yield() }
-            breaks.yield()
-            try await ContinuousClock().sleep(for: duration)
-        }
         let sink = RecordingSink("fragile") { batch in
             guard let first = batch.events.first, first.position >= 4 else { return }
             if first.position == 4 { throw SinkError.poisonous(position: 4, "it fell") }
             throw SinkError.broken("it falls always", acquitting: 4)
         }
-        try await Harness.run(features: [ClosureFeature("echo")], sinks: [sink], clocks: clocks) { hub in
+        try await Harness.run(
+            features: [ClosureFeature("echo")],
+            sinks: [sink],
+            clocks: standing(breaks)
+        ) { hub in
             kept.withLock { $0 = hub.memory }
             try await submit(1, to: hub)
             await sink.wait(for: 3)

@@ -37,7 +37,8 @@ public final class SinkRunner: Service {
         var reached: Int64?
         var lastError: String?
         var parked = 0
-        /// The last event that was parked without having been tried again: it may come back.
+        /// The last event that was parked on suspicion, as long as nothing was delivered since that would bear it
+        /// out: it may come back.
         var suspect: EventRecord?
         var isStopping = false
     }
@@ -107,6 +108,8 @@ public final class SinkRunner: Service {
             await sink.close()
             group.cancelAll()
         }
+        // Who begins next knows nothing of the suspicion: the event is its first.
+        if let suspect = state.withLock({ $0.suspect }) { _ = await takeBack(suspect.position) }
         let unsaved = state.withLock { $0.cursor != $0.saved ? $0.cursor : nil }
         if sink.cursorKeeper != .nobody, let unsaved { await save(unsaved) }
         noteEnd()
@@ -295,6 +298,7 @@ public final class SinkRunner: Service {
         try await turns.withTurn {
             try await sink.deliver(batch) { await self.reach(EventCursor(epoch: epoch, position: $0)) }
         }
+        state.withLock { $0.suspect = nil }
     }
 
     /// Notes how far a delivery has got, and saves it now and then.
@@ -303,6 +307,7 @@ public final class SinkRunner: Service {
         let isDue = state.withLock { state in
             state.reached = cursor.position
             state.cursor = cursor
+            state.suspect = nil
             return now - state.savedAt >= configuration.saveInterval
         }
         if isDue, sink.cursorKeeper == .store { await save(cursor) }
