@@ -294,6 +294,23 @@ struct PluginTestTests {
         #expect(report.failures == 0 && report.skipped == 1)
     }
 
+    @Test("what is missing on this machine, also while a plugin waits to be configured")
+    func notConfiguredAndLacking() throws {
+        try workshop.write("true")
+        let manifest: JSONValue = [
+            "manifest_version": 1, "id": "probe", "version": "1.0.0", "kind": "observer",
+            "runner": ["protocol": "observer/1", "command": "${plugin_dir}/main.sh"],
+            "requires": ["executables": ["no-such-program"]],
+            "settings": [
+                "type": "object", "required": ["topic"], "properties": ["topic": ["type": "string"]],
+            ],
+        ]
+        try workshop.attempts.directory.write(manifest.text, to: "probe/plugin.json")
+        let plugin = try workshop.plugin("probe")
+        #expect(plugin.notConfigured != nil)
+        #expect(plugin.problems.count == 1 && plugin.problems[0].message.contains("no-such-program"))
+    }
+
     @Test("that a feature without examples was not tried")
     func noExamples() async throws {
         let needs: JSONValue = ["type": "object", "required": ["n"]]

@@ -27,10 +27,12 @@ public struct AuthoredPlugin: Sendable {
         warnings = inspection.warnings + (inspection.manifest.map(Self.advice) ?? [])
         if case .ready(let ready) = plugin.state { installed = ready } else { installed = nil }
         let missing = plugin.problems.isEmpty ? plugin.state.problem.map { [$0] } ?? [] : plugin.problems
-        let errors = missing.map { BelfryError(.featureUnavailable, $0.reason, fix: $0.fix) }
-        let isChoice = plugin.state.problem?.isChoice == true
-        notConfigured = inspection.mistakes.isEmpty && isChoice ? errors.first : nil
-        problems = !inspection.mistakes.isEmpty ? inspection.mistakes : isChoice ? [] : errors
+        func error(_ problem: PluginSnapshot.Problem) -> BelfryError {
+            BelfryError(.featureUnavailable, problem.reason, fix: problem.fix)
+        }
+        let isSound = inspection.mistakes.isEmpty
+        notConfigured = isSound ? missing.first(where: \.isChoice).map(error) : nil
+        problems = isSound ? missing.filter { !$0.isChoice }.map(error) : inspection.mistakes
     }
 
     /// What no rule asks for, but users and tests would miss.
