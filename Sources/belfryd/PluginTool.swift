@@ -53,7 +53,7 @@ struct PluginTool: AsyncParsableCommand {
             }
         try scaffold.write(to: directory)
         let build = scaffold.build.map { "  (cd \(directory) && \($0))\n" } ?? ""
-        print(
+        TrialText.lines(
             """
             made \(directory)
             \(build)  belfry plugin test \(directory)         try it
@@ -97,7 +97,7 @@ struct PluginTool: AsyncParsableCommand {
     private func test(_ order: JSONValue) async throws {
         let surroundings = try plugin(order)
         let report = try await tested(surroundings, order)
-        print(report.summary)
+        TrialText.line(report.summary)
         if let path = order["junit"]?.string { try write(report.junit, to: path) }
         if report.failures > 0 { throw ExitCode(1) }
     }
@@ -146,7 +146,8 @@ struct PluginTool: AsyncParsableCommand {
                     ? try await call(plugin, surroundings, order, output)
                     : try await attempt(plugin, surroundings, order, output)
             }
-            print(result.json.prettyText)
+            // JSON escapes control characters by itself.
+            TrialText.lines(result.json.prettyText)
         } catch let failure as TaskFailure {
             TrialText.note("failed(\(failure.code)): \(failure.message)", fix: failure.fix)
             throw ExitCode(1)
@@ -236,25 +237,22 @@ struct PluginTool: AsyncParsableCommand {
         order["trace"]?.bool == true ? TrialText.trace : nil
     }
 
-    /// Does something with the directory that the author named, or with a new one. That stays when the result has a
-    /// file, or a failure left one to be looked at.
+    /// Does something with the directory that the author named, or with a new one. That stays when there is a file
+    /// in it, declared or not.
     private func inOutputDirectory(_ order: JSONValue, _ body: (String) async throws -> TaskResult)
         async throws
         -> TaskResult
     {
         if let named = order["output"]?.string { return try await body(try outputDirectory(named)) }
         let scratch = try Scratch()
-        var stays = false
-        defer { if !stays { scratch.remove() } }
-        do {
-            let result = try await scratch.whileItLasts { try await body(scratch.path) }
-            stays = !result.artifacts.isEmpty
-            return result
-        } catch {
-            stays = scratch.hasFiles
-            if stays { TrialText.note("what it made is in \(scratch.path)") }
-            throw error
+        defer {
+            if scratch.hasFiles {
+                TrialText.note("what it made is in \(scratch.path)")
+            } else {
+                scratch.remove()
+            }
         }
+        return try await scratch.whileItLasts { try await body(scratch.path) }
     }
 
     private func outputDirectory(_ named: String) throws -> String {

@@ -1,4 +1,5 @@
-// A directory for what a plugin makes while its author tries it. It does not stay, whatever ends the trial.
+// A directory for what a plugin makes while its author tries it. It goes also when a signal ends the trial; only what
+// the plugin writes in the moment between that and its own end may stay.
 
 import BelfryCore
 import FoundationEssentials
@@ -12,6 +13,7 @@ struct Scratch: Sendable {
     /// - Throws: ``BelfryError`` `not_writable`.
     init() throws {
         let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        // The six letters are mkdtemp's to replace.
         var template = Array("\(base)/belfry-plugin-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw BelfryError(
@@ -33,6 +35,13 @@ struct Scratch: Sendable {
         } ?? false
     }
 
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var present = sigaction()
+        sigaction(number, nil, &present)
+        return unsafeBitCast(present.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
     /// Ends this process, and with it what runs of the plugin.
     private static func end(by number: Int32) {
         signal(number, SIG_DFL)
@@ -47,7 +56,9 @@ struct Scratch: Sendable {
     /// Does something, and removes the directory when a signal ends the process meanwhile.
     func whileItLasts<Value>(_ body: () async throws -> Value) async throws -> Value {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+            // Under nohup the trial outlives its terminal.
+            let hangup: [UnixSignal] = Self.isIgnored(SIGHUP) ? [] : [.sighup]
+            let signals = await UnixSignalsSequence(trapping: [.sigint, .sigterm] + hangup)
             group.addTask {
                 for await signal in signals {
                     remove()

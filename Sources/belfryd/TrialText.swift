@@ -26,7 +26,10 @@ enum TrialText {
     }
 
     /// A line on stdout.
-    static func line(_ text: String) { print(Terminal.visible(text)) }
+    static func line(_ text: String) { lines(Terminal.visible(text)) }
+
+    /// Lines on stdout that hold nothing of a plugin's which a terminal would obey.
+    static func lines(_ text: String) { FileHandleText.writeAll(Array((text + "\n").utf8), to: 1) }
 
     /// A line on stderr.
     @Sendable static func note(_ text: String) { FileHandleText.standardError(Terminal.visible(text)) }

@@ -202,6 +202,11 @@ struct AuthoringCommandTests {
         let failed = try await run("run", "greeter", "name=Ada")
         let directory = try #require(try left().first)
         #expect(failed.status == 1 && failed.errors.contains("what it made is in \(temporary)/\(directory)"))
+        try FileManager.default.removeItem(atPath: "\(temporary)/\(directory)")
+        // What its author forgot to declare is what they look for.
+        try sandbox.write("#!/bin/sh\ntouch undeclared\n", to: "greeter/main.sh", mode: 0o755)
+        let forgot = try await run("run", "greeter", "name=Ada")
+        #expect(forgot.errors.contains("what it made is in \(temporary)/\(try left().first ?? "nothing")\n"))
         try sandbox.write(
             "#!/bin/sh\ntouch whole; echo ::artifact whole\n",
             to: "greeter/main.sh",
