@@ -47,7 +47,7 @@ struct StatusCommand: ParsableCommand {
         for sink in status["sinks"]?.array ?? [] {
             line(
                 "sink",
-                "\(sink["name"]?.string ?? "")  \(sink["condition"]?.string ?? ""), lag \(sink["lag"]?.int ?? 0)"
+                "\(sink["name"]?.string ?? "")  \(sink["condition"]?.string ?? ""), lag \(sink["lag"]?.text ?? "unknown")"
             )
         }
         for warning in status["warnings"]?.array ?? [] { line("warning", warning.string ?? "") }

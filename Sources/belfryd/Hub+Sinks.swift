@@ -82,7 +82,7 @@ extension SinkStatus {
     var json: JSONValue {
         var object: JSONObject = ["name": .string(name), "condition": .string(condition.rawValue)]
         object.set("cursor", cursor.map { .string($0.description) })
-        object["lag"] = .int(lag)
+        object.set("lag", lag.map { .int($0) })
         object["parked"] = .int(Int64(parked))
         object.set("lastError", lastError.map { .string($0) })
         object.set("remark", remark.map { .string($0) })

@@ -1,11 +1,12 @@
 // How events reach sinks: in order, each once, and one sink's trouble is nobody else's.
 
 import BelfryCore
-import BelfryService
 import BelfryTesting
 import Logging
 import Synchronization
 import Testing
+
+@testable import BelfryService
 
 @Suite("Sinks", .timeLimit(.minutes(1)))
 struct SinkTests {
@@ -166,6 +167,32 @@ struct SinkTests {
         #expect(Set(sink.positions) == Set(1...9).subtracting([4]))
     }
 
+    /// Finds its place in the log when it is let.
+    private struct LateSink: Sink {
+        let name = "late"
+        let gate: AsyncStream<Void>
+
+        func resumePosition() async throws -> EventCursor? {
+            for await _ in gate {}
+            return nil
+        }
+        func deliver(_ batch: SinkBatch) async throws {}
+    }
+
+    @Test("a sink that has no place in the log yet is not said to be up to date")
+    func unknownLag() async throws {
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let sinks: [any Sink] = [LateSink(gate: gate)]
+        try await Harness.run(features: [ClosureFeature("echo")], sinks: sinks) { hub in
+            try await submit(1, to: hub)
+            let status = hub.sinks["late"]?.status
+            #expect(status?.condition == .starting && status?.lag == nil)
+            opener.finish()
+            await hub.sinks["late"]?.opening()
+            #expect(hub.sinks["late"]?.status.lag != nil)
+        }
+    }
+
     /// A time in which waits pass at once, but for the longest that a sink may ask for: each is told of.
     private func standing(_ waits: AsyncStream<Void>.Continuation) -> Clocks {
         var clocks = Clocks()
@@ -177,7 +204,9 @@ struct SinkTests {
         return clocks
     }
 
-    @Test("an event that was parked on a suspicion which nothing bore out comes back to its place with the next hub")
+    @Test(
+        "an event that was parked on a suspicion which nothing bore out comes back to its place with the next hub"
+    )
     func unproven() async throws {
         let kept = Mutex<InMemoryTaskStore?>(nil)
         let (waiting, waits) = AsyncStream.makeStream(of: Void.self)

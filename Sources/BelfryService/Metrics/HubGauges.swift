@@ -98,7 +98,7 @@ private final class SinkGauges: Sendable {
         }
 
         func set(_ status: SinkStatus) {
-            lag.set(status.lag)
+            if let waiting = status.lag { lag.set(waiting) }
             parked.set(status.parked)
             for (condition, meter) in conditions { meter.set(condition == status.condition ? 1 : 0) }
         }

@@ -89,7 +89,7 @@ public final class SinkRunner: Service {
                 name: sink.name,
                 condition: state.condition,
                 cursor: state.cursor,
-                lag: max(0, lag ?? 0),
+                lag: lag.map { max(0, $0) },
                 lastError: state.lastError,
                 parked: state.parked,
                 remark: sink.remark

@@ -15,8 +15,8 @@ public struct SinkStatus: Sendable, Hashable {
     public var condition: Condition
     /// The last event delivered.
     public var cursor: EventCursor?
-    /// Events that wait for this sink.
-    public var lag: Int64
+    /// Events that wait for this sink; nil as long as it has no place in the log.
+    public var lag: Int64?
     public var lastError: String?
     /// Events put aside because they could not be delivered.
     public var parked: Int
@@ -27,7 +27,7 @@ public struct SinkStatus: Sendable, Hashable {
         name: String,
         condition: Condition,
         cursor: EventCursor?,
-        lag: Int64,
+        lag: Int64?,
         lastError: String?,
         parked: Int,
         remark: String? = nil
