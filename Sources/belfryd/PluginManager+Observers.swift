@@ -4,6 +4,7 @@ import BelfryCore
 import BelfryPlugins
 import BelfryService
 import Logging
+import ServiceLifecycle
 import Synchronization
 
 /// The sinks that observer plugins are, as far as they were made.
@@ -86,7 +87,8 @@ extension PluginManager {
             secrets: secrets,
             onError: { [journal] in journal.note(.said($0), of: id) }
         )
-        guard let tried = await trial.tryOne() else {
+        // A shutdown waits for no observer that says nothing.
+        guard let tried = await cancelWhenGracefulShutdown({ await trial.tryOne() }) else {
             throw BelfryError(
                 .notAllowedNow,
                 "The observer '\(id)' hears no events.",
