@@ -149,10 +149,12 @@ final class PluginManager: Sendable {
         scan()
     }
 
-    /// Looks at the plugins on disk, and asks those servers for their tools that are new: so that what is served
-    /// from now on is all there is.
+    /// Looks at the plugins on disk, and asks those servers for their tools that are new, all at once: so that what
+    /// they serve is served from now on. One that is being asked already is served when it has answered.
     func scanFully() async {
-        for plugin in registry.scan().ready { await runners.learnIfNew(plugin) }
+        await withDiscardingTaskGroup { group in
+            for plugin in registry.scan().ready { group.addTask { await self.runners.learnIfNew(plugin) } }
+        }
         scan()
     }
 
