@@ -28,8 +28,8 @@ struct OfflineHub {
     /// Makes the Python environment of the plugin in `directory`; pip speaks on stderr.
     ///
     /// - Parameter isAhead: whether it is for a version that is yet to be taken.
-    func setUpPlugin(in directory: String, isAhead: Bool = false) throws -> JSONValue {
-        let words = ["setup-plugin"] + (isAhead ? ["--ahead"] : []) + ["--", directory]
+    func setUpPlugin(in directory: String, aheadOf digest: String? = nil) throws -> JSONValue {
+        let words = ["setup-plugin"] + (digest.map { ["--ahead", $0] } ?? []) + ["--", directory]
         return try Session.parse(try ask(words, input: []))
     }
 

@@ -124,7 +124,7 @@ struct PluginUpdateCommand: ParsableCommand {
         if changes["isSame"]?.bool == true { return Output.line("\(plugin) is as it is in \(source)") }
         try installer.confirm(Self.lines(changes, source), "Take it?", isAnswered: yes)
         let isOff = present["state"]?.string == "disabled"
-        if !noSetup, !isOff, changes["wantsSetup"]?.bool == true { try prepare(files, present) }
+        if !noSetup, !isOff, changes["wantsSetup"]?.bool == true { try prepare(files, changes, present) }
         var body: JSONObject = ["directory": .string(files.directory)]
         body.set("digest", changes["digest"])
         body.set("from", files.origin)
@@ -133,11 +133,18 @@ struct PluginUpdateCommand: ParsableCommand {
         try installer.complete(updated, makesVenv: false)
     }
 
-    /// Makes the environment of the version that is to come, while the one that is there goes on.
-    private func prepare(_ files: PluginInstaller.Files, _ present: JSONValue) throws {
+    /// Makes the environment of the version that is to come, while the one that is there goes on. One that the
+    /// plugin can do without holds nothing up.
+    private func prepare(_ files: PluginInstaller.Files, _ changes: JSONValue, _ present: JSONValue) throws {
         do {
-            _ = try OfflineHub(session: Session()).setUpPlugin(in: files.directory, isAhead: true)
+            _ = try OfflineHub(session: Session()).setUpPlugin(
+                in: files.directory,
+                aheadOf: changes["digest"]?.string
+            )
         } catch var error as BelfryError {
+            if changes["asks"]?["venv"]?["optional"] == true, error.code == .featureUnavailable {
+                return Output.note("\(Terminal.visible(error.message)) It goes without.")
+            }
             let version = present["version"]?.string.map { "at \($0)" } ?? "as it was"
             error.message += " \(plugin) stays \(version)."
             throw error

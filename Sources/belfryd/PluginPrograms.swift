@@ -47,20 +47,28 @@ struct SetUpPlugin: AsyncParsableCommand {
 
     /// The plugin's directory, as the hub knows it.
     @Argument var directory: String
-    /// Whether it is for a version that is yet to be taken.
-    @Flag var ahead = false
+    /// The digest of the files, when they are of a version that is yet to be taken: no others are heeded.
+    @Option var ahead: String?
 
     func run() async throws {
         try await Foreground.answer {
             let environment = ProcessInfo.processInfo.environment
             let places = Places(environment: environment)
             let maker = VenvMaker(venvs: places.data + "/venvs", environment: environment)
-            let manifest = try PluginManifest.load(directory: directory)
-            let made = try await maker.make(for: manifest, in: directory, isAhead: ahead)
-            var answer: JSONObject = ["id": .string(manifest.id)]
-            answer.set("venv", made.map { .string($0) })
-            return .object(answer)
+            guard let ahead else { return try await answer(maker, directory) }
+            let copy = "\(places.userPlugins)/.ahead-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+            defer { try? FileManager.default.removeItem(atPath: copy) }
+            try PluginRegistry.copy(directory, to: copy, digest: ahead)
+            return try await answer(maker, copy)
         }
+    }
+
+    private func answer(_ maker: VenvMaker, _ directory: String) async throws -> JSONValue {
+        let manifest = try PluginManifest.load(directory: directory)
+        let made = try await maker.make(for: manifest, in: directory, isAhead: ahead != nil)
+        var answer: JSONObject = ["id": .string(manifest.id)]
+        answer.set("venv", made.map { .string($0) })
+        return .object(answer)
     }
 }
 

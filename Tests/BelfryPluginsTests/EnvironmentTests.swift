@@ -104,4 +104,31 @@ struct EnvironmentTests {
         #expect(try venv(registry) == venvs + "/.made/mine-1")
         #expect(FileSystem.names(in: venvs + "/.made") == ["mine-1"])
     }
+
+    @Test("an update that cannot be begun lets go of the environment that was made for it")
+    func abandoned() throws {
+        let registry = try updating()
+        try root.write("{", to: "source/plugin.json")
+        #expect(throws: BelfryError.self) {
+            try registry.update(id: "mine", PluginRegistry.Addition(directory: source))
+        }
+        registry.removeLeftovers()
+        #expect(FileSystem.names(in: venvs + "/.made") == ["mine-1"])
+    }
+
+    @Test("files that are no longer those that were looked at are not copied, and nothing is left of them")
+    func changed() throws {
+        try write("source", requirements: "six==1.16.0\n")
+        let digest = try registry().digest(of: source)
+        let copy = root.path + "/copy"
+        try PluginRegistry.copy(source, to: copy, digest: digest)
+        #expect(FileSystem.names(in: copy).sorted() == ["plugin.json", "requirements.txt"])
+        try FileSystem.remove(copy)
+        try write("source", requirements: "sixth==6\n")
+        let error = #expect(throws: BelfryError.self) {
+            try PluginRegistry.copy(source, to: copy, digest: digest)
+        }
+        #expect(error?.code == .conflict)
+        #expect(FileSystem.entry(copy, following: false) == nil)
+    }
 }

@@ -259,6 +259,7 @@ struct PluginTrustTests {
         #expect(failed.errors.contains("pythonic stays at 1.0.0."), "\(failed.errors)")
         #expect(failed.errors.contains("belfry plugin update pythonic"), "\(failed.errors)")
         #expect(try await sandbox.belfry("run", "pythonic").output.hasPrefix("\"1.17.0 "))
+        try await unseen(source)
         try sandbox.write("# the same\nsix==1.17.0\n", to: "authored/pythonic/requirements.txt")
         let updated = try await sandbox.belfry("plugin", "update", "--yes", "pythonic")
         #expect(updated.status == 0, "\(updated.errors)")
@@ -269,5 +270,34 @@ struct PluginTrustTests {
         #expect(!left.contains("pythonic"))
         let inside = try FileManager.default.contentsOfDirectory(atPath: sandbox.root + "/data/venvs/.made")
         #expect(inside.isEmpty, "\(inside)")
+    }
+
+    /// pip runs what it installs: never for files that are not those that somebody was shown.
+    private func unseen(_ source: String) async throws {
+        let answer = try await sandbox.run(
+            Sandbox.programs + "/belfryd",
+            ["setup-plugin", "--ahead", String(repeating: "0", count: 64), "--", source]
+        )
+        #expect(answer.output.hasPrefix("409\n") && answer.output.contains("have changed"), "\(answer)")
+        #expect(!answer.errors.contains("no-such-package-here"))
+    }
+
+    @Test("an environment that a plugin can do without holds up no update when it cannot be made")
+    func optionalEnvironment() async throws {
+        let more: JSONObject = ["setup": ["venv": "requirements.txt", "optional": true]]
+        let source = try write("modest", "echo '::result 1'", more: more)
+        try sandbox.write("", to: "authored/modest/requirements.txt")
+        #expect(try await sandbox.belfry("plugin", "add", "--yes", "--no-setup", source).status == 0)
+        _ = try write("modest", "echo '::result 2'", version: "2.0.0", more: more)
+        try sandbox.write("no-such-package-here==0.0.1\n", to: "authored/modest/requirements.txt")
+        let updated = try await sandbox.belfry(
+            "plugin",
+            "update",
+            "--yes",
+            "modest",
+            adding: ["PIP_NO_INDEX": "1"]
+        )
+        #expect(updated.status == 0 && updated.errors.contains("It goes without."), "\(updated)")
+        #expect(try await sandbox.belfry("run", "modest").output == "2\n")
     }
 }

@@ -110,11 +110,12 @@ extension PluginRegistry {
     /// - Throws: ``BelfryError`` `not_found`, `invalid_plugin`, or `conflict` when it is not the user's or is
     ///   linked, when the files are another plugin's, or not those of the digest.
     public func update(id: String, _ addition: Addition) throws -> PluginSnapshot.Plugin {
+        // Also when the update is refused: what was made ahead is for these files alone.
+        defer { PluginVenv.forgetNext(of: id, in: places.venvs) }
         let present = try updatable(id)
         let (next, manifest) = try sound(addition.directory)
         try refuseOther(manifest, id)
         try changing.withLock { _ in
-            defer { PluginVenv.forgetNext(of: id, in: places.venvs) }
             try refuseConflicts(of: manifest, replacing: present.directory)
             try install(manifest, from: next.directory, addition, isConfirmed: present.isConfirmed)
             venv(of: manifest, next.directory)?.adoptNext()
@@ -140,13 +141,7 @@ extension PluginRegistry {
         let version = try store.copy(manifest, from: source)
         do {
             let contents = try Self.contents(of: "\(places.user)/\(version)")
-            if let digest = addition.digest, digest != contents.digest {
-                throw BelfryError(
-                    .conflict,
-                    "The files in \(source) have changed since they were looked at.",
-                    fix: "Try again."
-                )
-            }
+            try Self.refuseOthers(contents, than: addition.digest, from: source)
             lock[manifest.id] = PluginLock.Entry(
                 version: manifest.version.description,
                 directory: version,
@@ -160,6 +155,30 @@ extension PluginRegistry {
             throw error
         }
         try store.point(manifest.id, to: version)
+    }
+
+    /// Copies the plugin in `source`, when its files are those that somebody has looked at: what is done with the
+    /// copy is done with them, whatever becomes of the source.
+    ///
+    /// - Parameter target: absolute; must not exist. The caller removes it.
+    /// - Throws: ``BelfryError`` as ``add(_:)``; nothing is left at `target` then.
+    public static func copy(_ source: String, to target: String, digest: String) throws {
+        try PluginInstallation(source: FileSystem.real(source) ?? source, target: target).copy()
+        do { try refuseOthers(contents(of: target), than: digest, from: source) } catch {
+            try? FileSystem.remove(target)
+            throw error
+        }
+    }
+
+    private static func refuseOthers(_ contents: PluginContents, than digest: String?, from source: String)
+        throws
+    {
+        guard let digest, digest != contents.digest else { return }
+        throw BelfryError(
+            .conflict,
+            "The files in \(source) have changed since they were looked at.",
+            fix: "Try again."
+        )
     }
 
     /// Where files are from of which nobody has said it: what somebody changed in a copy keeps its origin.

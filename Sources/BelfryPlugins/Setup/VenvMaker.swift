@@ -80,7 +80,7 @@ public struct VenvMaker: Sendable {
         guard status == 0 else {
             throw BelfryError(
                 .featureUnavailable,
-                "pip could not install what \(requirements) names (exit status \(status)).",
+                "pip could not install what \(setup.requirements) names (exit status \(status)).",
                 fix:
                     "See what pip says above; with a network and the requirements mended: \(again)"
             )
@@ -92,6 +92,7 @@ public struct VenvMaker: Sendable {
     {
         let version = try await SourceTool(environment: environment).output(
             "\(made)/bin/python3",
+            // Python's word on its stdout is the answer.
             ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         )
         return PluginVenv.Stamp(
