@@ -88,7 +88,7 @@ enum ScheduleRow {
     private static func schedule(_ row: Row) throws -> Schedule {
         let json = try JSONValue(parsing: row[5] as String, limits: TaskRow.stored)
         var task = try NewTask(json: json)
-        task.context = try json["context"].map(SubmissionContext.init(json:))
+        task.context = json["context"].flatMap(SubmissionContext.init(stored:))
         var schedule = Schedule(
             name: row[0],
             rule: row[1],

@@ -251,8 +251,10 @@ extension SubmissionContext {
         return .object(object)
     }
 
+    /// Reads it as a task's column has it, or as it was submitted, which is how a schedule keeps it: whatever today's
+    /// rules for submissions are.
     init?(stored json: JSONValue) {
-        guard let directory = json["directory"]?.string else { return nil }
+        guard let directory = (json["directory"] ?? json["workingDirectory"])?.string else { return nil }
         self.init(workingDirectory: directory, umask: json["umask"]?.int.flatMap { UInt32(exactly: $0) })
         environment = json["environment"]?.object.map { members in
             var environment: [String: String] = [:]

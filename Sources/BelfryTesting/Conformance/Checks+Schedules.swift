@@ -128,7 +128,12 @@ extension StoreConformance {
         new.options.schedule = "nightly"
         (new.maxAttempts, new.onInterrupt) = (3, .fail)
         new.unique = UniqueRule()
-        new.context = SubmissionContext(workingDirectory: "/tmp", umask: 0o22, environment: ["LANG": "C"])
+        // What is kept is kept, also what a submission could not say any more.
+        new.context = SubmissionContext(
+            workingDirectory: "/tmp",
+            umask: 0o7777,
+            environment: ["LANG": "C\u{0}"]
+        )
         var schedule = bench.schedule("nightly")
         schedule.task = new
         (schedule.isPaused, schedule.catchUp, schedule.zone) = (true, .all, "Europe/Berlin")
