@@ -6,27 +6,17 @@ public enum ShellWords {
     public static func split(_ text: String) throws -> [String] {
         var words: [String] = []
         var word: String?
-        var quote: Character?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if character == "\\", quote != "'" {
-                isEscaped = true
-            } else if character == quote {
-                quote = nil
-            } else if quote == nil, character == "'" || character == "\"" {
-                quote = character
-                word = word ?? ""
-            } else if quote == nil, character.isWhitespace {
+        let isWhole = read(text) { character, part in
+            switch part {
+            case .opening: word = word ?? ""
+            case .escape, .closing: break
+            case .text(quote: nil) where character.isWhitespace:
                 if let word { words.append(word) }
                 word = nil
-            } else {
-                word = (word ?? "") + String(character)
+            case .text, .escaped: word = (word ?? "") + String(character)
             }
         }
-        guard quote == nil, !isEscaped else {
+        guard isWhole else {
             throw BelfryError(
                 .invalidRequest,
                 "The command has a quote without its end: \(text)",
@@ -34,5 +24,44 @@ public enum ShellWords {
             )
         }
         return words + (word.map { [$0] } ?? [])
+    }
+
+    /// What a character is to a shell.
+    public enum Part: Sendable, Hashable {
+        /// Itself, or what a shell makes of it within this quote, or without one.
+        case text(quote: Character?)
+        /// Itself, whatever it is.
+        case escaped
+        /// The backslash before that.
+        case escape
+        /// The quote that begins, or ends.
+        case opening, closing
+    }
+
+    /// Tells of each character what it is.
+    ///
+    /// - Returns: whether every quote has its end.
+    @discardableResult
+    public static func read(_ text: String, _ take: (Character, Part) -> Void) -> Bool {
+        var quote: Character?
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                take(character, .escaped)
+                isEscaped = false
+            } else if character == "\\", quote != "'" {
+                take(character, .escape)
+                isEscaped = true
+            } else if character == quote {
+                take(character, .closing)
+                quote = nil
+            } else if quote == nil, character == "'" || character == "\"" {
+                take(character, .opening)
+                quote = character
+            } else {
+                take(character, .text(quote: quote))
+            }
+        }
+        return quote == nil && !isEscaped
     }
 }

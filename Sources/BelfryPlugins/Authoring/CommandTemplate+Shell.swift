@@ -17,27 +17,18 @@ extension CommandTemplate {
 
     /// The first sign that a shell would not take as it is, outside of the holes.
     private static func shellSign(in source: String) -> Character? {
-        var quote: Character?
-        var (isEscaped, isHole) = (false, false)
-        for character in source {
+        var sign: Character?
+        var isHole = false
+        ShellWords.read(source) { character, part in
+            guard case .text(let quote) = part, sign == nil else { return }
             if isHole {
                 isHole = character != "}"
-            } else if isEscaped {
-                isEscaped = false
-            } else if character == "\\", quote != "'" {
-                isEscaped = true
-            } else if character == quote {
-                quote = nil
-            } else if quote == nil, character == "'" || character == "\"" {
-                quote = character
             } else if character == "{" {
                 isHole = true
-            } else if quote == nil
-                ? "|&;<>*$`".contains(character) : quote == "\"" && "$`".contains(character)
-            {
-                return character
+            } else if (quote == nil ? "|&;<>*$`" : quote == "\"" ? "$`" : "").contains(character) {
+                sign = character
             }
         }
-        return nil
+        return sign
     }
 }
