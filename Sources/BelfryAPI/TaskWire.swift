@@ -111,3 +111,8 @@ extension ProgressUpdate {
         )
     }
 }
+
+extension JSONValue {
+    /// What names a task in a request: an id, `last`, or a number, which may be text too.
+    public var taskName: String? { string ?? int.map(String.init) }
+}

@@ -18,6 +18,14 @@ public struct JSONReader {
         return value
     }
 
+    /// A path that a system call takes as it is.
+    public func path(_ key: String) throws -> String {
+        guard let path = json[key]?.string, path.hasPrefix("/"), !path.hasZeroByte else {
+            throw error(key, "an absolute path without zero bytes")
+        }
+        return path
+    }
+
     public func int(_ key: String) throws -> Int64 {
         guard let value = json[key]?.int else { throw error(key, "a whole number") }
         return value
@@ -86,5 +94,14 @@ public struct JSONReader {
             "The \(what)'s '\(key)' must be \(expected).",
             pointer: "/\(key)"
         )
+    }
+}
+
+extension JSONValue {
+    /// The texts of a list that has nothing else in it.
+    public var strings: [String]? {
+        guard let items = array else { return nil }
+        let texts = items.compactMap(\.string)
+        return texts.count == items.count ? texts : nil
     }
 }

@@ -33,11 +33,7 @@ extension NewTask {
             try reader.optional("notify", "full, outcome or none") { $0.string.flatMap(NotifyPolicy.init) }
             ?? .full
         labels =
-            try reader.optional("labels", "a list of strings") { value in
-                value.array.flatMap { items in
-                    items.allSatisfy { $0.string != nil } ? items.compactMap(\.string) : nil
-                }
-            } ?? []
+            try reader.optional("labels", "a list of strings", \.strings) ?? []
         priority = try reader.optional("priority", "a whole number") { $0.int.map { Int(clamping: $0) } } ?? 0
         group = try reader.optionalString("group") ?? "default"
         needs = try reader.optional("needs", "an object such as {\"gpu\": 1}") { $0 }.map(
@@ -112,10 +108,7 @@ extension SubmissionContext {
     public init(json: JSONValue) throws {
         let reader = JSONReader(json, what: "context")
         _ = try reader.members(among: ["workingDirectory", "umask", "environment"])
-        let directory = try reader.string("workingDirectory")
-        guard directory.hasPrefix("/"), !directory.hasZeroByte else {
-            throw reader.error("workingDirectory", "an absolute path without zero bytes")
-        }
+        let directory = try reader.path("workingDirectory")
         let mask = try reader.optional("umask", "a whole number from 0 to 511") { value in
             value.int.flatMap { (0...0o777).contains($0) ? UInt32($0) : nil }
         }

@@ -103,12 +103,10 @@ extension RetryPolicy {
         self.init()
         let reader = JSONReader(json, what: "retry policy")
         _ = try reader.members(among: Self.keys)
-        if let value = json["maxAttempts"] {
-            guard let attempts = value.int, (1...1000).contains(attempts) else {
-                throw reader.error("maxAttempts", "a whole number from 1 to 1000")
-            }
-            maxAttempts = Int(attempts)
-        }
+        maxAttempts =
+            try reader.optional("maxAttempts", "a whole number from 1 to 1000") { value in
+                value.int.flatMap { (1...1000).contains($0) ? Int($0) : nil }
+            } ?? maxAttempts
         initialDelay = try reader.duration("initialDelaySeconds", upTo: 604_800) ?? initialDelay
         // A first wait that was asked for is not cut down by a bound that nobody set.
         maxDelay = try reader.duration("maxDelaySeconds", upTo: 2_592_000) ?? max(maxDelay, initialDelay)
@@ -132,21 +130,17 @@ extension JSONReader {
     }
 
     func number(_ key: String, in range: ClosedRange<Double>) throws -> Double? {
-        guard let value = self[key], !value.isNull else { return nil }
-        guard let number = value.double, range.contains(number) else {
-            throw error(key, "a number from \(range.lowerBound) to \(range.upperBound)")
+        try optional(key, "a number from \(range.lowerBound) to \(range.upperBound)") { value in
+            value.double.flatMap { range.contains($0) ? $0 : nil }
         }
-        return number
     }
 
     /// At most 32 error codes.
     fileprivate func codes(_ key: String) throws -> [String] {
-        guard let value = self[key], !value.isNull else { return [] }
-        let codes = value.array?.compactMap(\.string) ?? []
-        guard codes.count == value.array?.count, codes.count <= 32, codes.allSatisfy({ $0.utf8.count <= 64 })
-        else {
-            throw error(key, "a list of at most 32 error codes")
-        }
-        return codes
+        try optional(key, "a list of at most 32 error codes") { value in
+            value.strings.flatMap { codes in
+                codes.count <= 32 && codes.allSatisfy { $0.utf8.count <= 64 } ? codes : nil
+            }
+        } ?? []
     }
 }

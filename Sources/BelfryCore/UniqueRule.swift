@@ -87,24 +87,16 @@ extension UniqueRule {
         self.init()
         let reader = JSONReader(json, what: "unique rule")
         _ = try reader.members(among: ["params", "periodSeconds", "statuses", "onConflict"])
-        if let value = json["params"], !value.isNull {
-            let names = value.array?.compactMap(\.string) ?? []
-            guard names.count == value.array?.count else { throw reader.error("params", "a list of names") }
-            params = names
-        }
+        params = try reader.optional("params", "a list of names", \.strings)
         period = try reader.duration("periodSeconds", upTo: 315_360_000)
-        if let value = json["statuses"], !value.isNull {
-            let read = value.array?.compactMap { $0.string.flatMap(TaskStatus.init(rawValue:)) } ?? []
-            guard !read.isEmpty, read.count == value.array?.count else {
-                throw reader.error("statuses", "a list of statuses, such as [\"pending\"]")
-            }
-            statuses = Set(read)
-        }
-        if let value = json["onConflict"], !value.isNull {
-            guard let conflict = value.string.flatMap(Conflict.init(rawValue:)) else {
-                throw reader.error("onConflict", "reject, keep or replace")
-            }
-            onConflict = conflict
-        }
+        statuses =
+            try reader.optional("statuses", "a list of statuses, such as [\"pending\"]") { value in
+                let read = value.strings?.map(TaskStatus.init(rawValue:)) ?? []
+                return read.isEmpty || read.contains(nil) ? nil : Set(read.compactMap(\.self))
+            } ?? statuses
+        onConflict =
+            try reader.optional("onConflict", "reject, keep or replace") {
+                $0.string.flatMap(Conflict.init(rawValue:))
+            } ?? onConflict
     }
 }

@@ -24,10 +24,7 @@ struct HubRoutes {
             let json = try await request.json(upTo: Limits.small)
             let reader = JSONReader(json, what: "request")
             _ = try reader.members(among: ["path"])
-            let path = try reader.string("path")
-            guard path.hasPrefix("/"), !path.hasZeroByte else {
-                throw reader.error("path", "an absolute path without zero bytes")
-            }
+            let path = try reader.path("path")
             try await backend.backUp(to: path)
             return Response(json: ["path": .string(path)], status: .created)
         }

@@ -49,10 +49,7 @@ struct PluginRoutes {
         let json = try await request.json(upTo: Limits.small)
         let reader = JSONReader(json, what: "request")
         _ = try reader.members(among: ["directory", "link", "digest", "from"])
-        let directory = try reader.string("directory")
-        guard directory.hasPrefix("/"), !directory.hasZeroByte else {
-            throw reader.error("directory", "an absolute path without zero bytes")
-        }
+        let directory = try reader.path("directory")
         return PluginFiles(
             directory: directory,
             isLinked: try reader.optionalBool("link") ?? false,

@@ -186,11 +186,6 @@ struct TaskRoutes {
     }
 }
 
-extension JSONValue {
-    /// What names a task in a request: an id, `last`, or a number, which may be text too.
-    var taskName: String? { string ?? int.map(String.init) }
-}
-
 extension HubBackend {
     /// The task with this id or number; `last` is the newest.
     ///

@@ -1,6 +1,7 @@
 // The arguments of a call, held against what the tool's definition says of them: a wrong one would silently be without
 // effect, and a model learns from being told.
 
+import BelfryAPI
 import BelfryCore
 
 /// The arguments of a call, all of them known and of the kind that the definition says. Null is as good as missing.
@@ -40,8 +41,7 @@ struct ToolArguments {
 
     /// Where the API has the task.
     func taskPath() throws -> String {
-        guard let name = members["task"], let text = name.string ?? name.int.map(String.init), !text.isEmpty
-        else {
+        guard let name = members["task"]?.taskName, !name.isEmpty else {
             throw BelfryError(
                 .invalidParams,
                 "'task' is missing.",
@@ -49,7 +49,7 @@ struct ToolArguments {
                 pointer: "/task"
             )
         }
-        return "/v1/tasks/\(URLText.encode(text))"
+        return "/v1/tasks/\(URLText.encode(name))"
     }
 }
 
