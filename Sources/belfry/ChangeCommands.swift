@@ -44,7 +44,7 @@ struct CancelCommand: ParsableCommand {
 
     @OptionGroup var selection: TaskSelection
     @Flag(help: "Everything that is not final.") var all = false
-    @Flag(help: "Only say how many there are.") var dryRun = false
+    @Flag(help: "Only say how many it would be tried with.") var dryRun = false
 
     func validate() throws {
         guard !selection.tasks.isEmpty || selection.isFiltered || all else {
@@ -79,7 +79,7 @@ struct RetryCommand: ParsableCommand {
 
     @OptionGroup var selection: TaskSelection
     @Flag(help: "Everything that failed.") var failed = false
-    @Flag(help: "Only say how many there are.") var dryRun = false
+    @Flag(help: "Only say how many it would be tried with.") var dryRun = false
 
     func validate() throws {
         guard !selection.tasks.isEmpty || selection.isFiltered || failed else {
