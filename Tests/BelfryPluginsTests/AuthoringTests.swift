@@ -221,8 +221,10 @@ struct PluginTestTests {
     func deafness() async throws {
         // The child of the shell must not hear the signal either.
         try workshop.write(#"trap "" TERM; echo "::progress 1"; sleep 600 & wait; sleep 600"#, grace: 1)
+        let (never, end) = AsyncStream.makeStream(of: Void.self)
+        defer { end.finish() }
         let report = try await workshop.test("probe") { test in
-            test.clocks.sleep = { $0 == PluginTest.silence ? try await Task.sleep(for: .seconds(60)) : () }
+            test.clocks.sleep = { if $0 == PluginTest.silence { for await _ in never {} } }
         }
         #expect(try report.failure("ends by itself")?.contains("was killed") == true)
         #expect(try report.failure("completes")?.contains("did not end within") == true)

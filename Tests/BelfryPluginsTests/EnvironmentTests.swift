@@ -10,21 +10,10 @@ import Testing
 struct EnvironmentTests {
     private let root: TestDirectory
     private var source: String { root.path + "/source" }
-    private var user: String { root.path + "/data/plugins" }
+    private var user: String { root.userPlugins }
     private var venvs: String { root.path + "/data/venvs" }
 
     init() throws { root = try TestDirectory() }
-
-    private func registry() -> PluginRegistry {
-        PluginRegistry(
-            places: PluginRegistry.Places(
-                bundled: [root.path + "/bundled"],
-                system: [],
-                user: user,
-                searchPath: "/usr/bin:/bin"
-            )
-        )
-    }
 
     /// Writes a plugin that wants an environment.
     private func write(_ place: String, version: String = "1.0.0", requirements: String? = nil) throws {
@@ -57,7 +46,7 @@ struct EnvironmentTests {
     /// The plugin with its environment, the files of the next version, and the environment made ahead for it.
     private func updating() throws -> PluginRegistry {
         try write("source", requirements: "six==1.16.0\n")
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
         try makeVenv("mine-1", requirements: "six==1.16.0\n", link: "mine")
         try write("source", version: "2.0.0", requirements: "six==1.17.0\n")
@@ -71,7 +60,7 @@ struct EnvironmentTests {
     @Test("a plugin whose requirements are not there is refused, and nothing of it stays")
     func lostRequirements() throws {
         try write("source")
-        let registry = registry()
+        let registry = root.registry()
         let error = #expect(throws: BelfryError.self) { try registry.add(directory: source, link: false) }
         #expect(error?.code == .invalidPlugin)
         #expect(error?.message.contains("requirements.txt") == true, "\(String(describing: error))")
@@ -119,7 +108,7 @@ struct EnvironmentTests {
     @Test("files that are no longer those that were looked at are not copied, and nothing is left of them")
     func changed() throws {
         try write("source", requirements: "six==1.16.0\n")
-        let digest = try registry().digest(of: source)
+        let digest = try root.registry().digest(of: source)
         let copy = root.path + "/copy"
         try PluginRegistry.copy(source, to: copy, digest: digest)
         #expect(FileSystem.names(in: copy).sorted() == ["plugin.json", "requirements.txt"])

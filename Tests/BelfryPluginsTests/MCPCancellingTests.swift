@@ -26,6 +26,7 @@ struct MCPCancellingTests {
             on: packages,
             sleep: { [grace] duration in
                 if duration == .seconds(5) { return await grace.wait() }
+                // The other waits are bounds, which nothing here reaches.
                 try await Task.sleep(for: duration)
             }
         )

@@ -1,10 +1,24 @@
-// Plugins that the tests of the authors' tools try, and what came of it.
+// Plugins in a directory of a test's own: the registry over them, and what came of trying one.
 
 import BelfryCore
 
 @testable import BelfryPlugins
 
 extension TestDirectory {
+    /// Where the registry keeps the user's plugins.
+    var userPlugins: String { path + "/data/plugins" }
+
+    /// A registry whose bundled plugins lie in `bundled`.
+    func registry(secrets: PluginSecrets = PluginSecrets()) -> PluginRegistry {
+        let places = PluginRegistry.Places(
+            bundled: [path + "/bundled"],
+            system: [],
+            user: userPlugins,
+            searchPath: "/usr/local/bin:/usr/bin:/bin"
+        )
+        return PluginRegistry(places: places, secrets: secrets)
+    }
+
     /// The plugin in `name`, ready to be started.
     func plugin(_ name: String) throws -> InstalledPlugin {
         try InstalledPlugin(

@@ -12,7 +12,7 @@ import Testing
 @Suite("Trust in plugins")
 struct TrustTests {
     private let root: TestDirectory
-    private var user: String { root.path + "/data/plugins" }
+    private var user: String { root.userPlugins }
     private var source: String { root.path + "/source" }
 
     init() throws {
@@ -36,18 +36,6 @@ struct TrustTests {
         try root.write("#!/bin/sh\n# \(version)\n", to: "\(place)/main.sh", mode: 0o755)
     }
 
-    private func registry(secrets: PluginSecrets = PluginSecrets()) -> PluginRegistry {
-        PluginRegistry(
-            places: PluginRegistry.Places(
-                bundled: [root.path + "/bundled"],
-                system: [],
-                user: user,
-                searchPath: "/usr/bin:/bin"
-            ),
-            secrets: secrets
-        )
-    }
-
     private func ready(_ registry: PluginRegistry) throws -> InstalledPlugin {
         try #require(registry.scan().ready.first { $0.manifest.id == "mine" })
     }
@@ -69,7 +57,7 @@ struct TrustTests {
         arguments: ["changed", "added", "missing"]
     )
     func change(_ how: String) throws {
-        let registry = registry()
+        let registry = root.registry()
         let added = try registry.add(directory: source, link: false)
         #expect(added.state.name == "ready")
         let file = added.directory + (how == "added" ? "/lib.py" : "/main.sh")
@@ -91,7 +79,7 @@ struct TrustTests {
 
     @Test("a change of a manifest's id does not bring the plugin out from under its pins")
     func changedID() throws {
-        let registry = registry()
+        let registry = root.registry()
         let added = try registry.add(directory: source, link: false)
         let text = try String(contentsOfFile: added.directory + "/plugin.json", encoding: .utf8)
         try text.replacing("\"mine\"", with: "\"theirs\"").write(
@@ -106,7 +94,7 @@ struct TrustTests {
     @Test("what was put into the user's directory by hand is not run until somebody says so")
     func byHand() throws {
         try write("data/plugins/mine")
-        let registry = registry()
+        let registry = root.registry()
         let plugin = try #require(registry.scan()["mine"])
         #expect(plugin.state.name == "invalid")
         #expect(plugin.state.problem?.fix?.contains("belfry plugin update mine") == true)
@@ -116,7 +104,7 @@ struct TrustTests {
 
     @Test("a lock that cannot be read refuses what it should pin, and hides nobody else")
     func brokenLock() throws {
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
         try write("bundled/other", id: "other")
         try root.write("{\"lock_version\": ", to: "data/plugins/plugins.lock")
@@ -128,7 +116,7 @@ struct TrustTests {
 
     @Test("files that changed between the question and the answer are not added")
     func digestMismatch() throws {
-        let registry = registry()
+        let registry = root.registry()
         var addition = PluginRegistry.Addition(directory: source)
         addition.digest = try registry.digest(of: source)
         try root.write("#!/bin/sh\nrm -rf ~\n", to: "source/main.sh", mode: 0o755)
@@ -141,7 +129,7 @@ struct TrustTests {
 
     @Test("an update keeps the old version's files until the last that uses them lets go")
     func versions() throws {
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
         let old = try ready(registry)
         var hold: PluginHold? = registry.versions.hold(old)
@@ -164,7 +152,7 @@ struct TrustTests {
 
     @Test("a removed plugin's files stay for who uses them, and go with the last")
     func removal() throws {
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
         let plugin = try ready(registry)
         var hold: PluginHold? = registry.versions.hold(plugin)
@@ -178,7 +166,7 @@ struct TrustTests {
 
     @Test("an update that is another plugin's is refused, and the old one stays")
     func otherPlugin() throws {
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
         try write("elsewhere", id: "other")
         let error = #expect(throws: BelfryError.self) {
@@ -190,7 +178,7 @@ struct TrustTests {
 
     @Test("a download is off until somebody has said yes")
     func download() throws {
-        let registry = registry()
+        let registry = root.registry()
         var addition = PluginRegistry.Addition(directory: source)
         addition.origin = PluginOrigin(.git, "https://example.org/mine.git", commit: "abc")
         let added = try registry.add(addition)
@@ -208,17 +196,15 @@ struct TrustTests {
     @Test("a warm scan reads no file again, in this hub and in the next; a changed one is read once")
     func cache() throws {
         for number in 0..<200 { try write("bundled/p\(number)", id: "p\(number)") }
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: false)
-        let clock = ContinuousClock()
-        let cold = clock.measure { _ = registry.scan() }
+        _ = registry.scan()
         let reads = registry.cache.reads
         #expect(reads.manifests == 201)
         #expect(reads.hashes == 2)
-        let warm = clock.measure { _ = registry.scan() }
+        _ = registry.scan()
         #expect(registry.cache.reads == reads)
-        print("scan of 201 plugins: cold \(cold), warm \(warm)")
-        let next = self.registry()
+        let next = root.registry()
         #expect(next.scan().ready.count == 201)
         #expect(next.cache.reads.hashes == 0)
         try write("bundled/p7", id: "p7", version: "1.1.0")
@@ -228,7 +214,7 @@ struct TrustTests {
 
     @Test("a linked plugin is another one after each save, and the watch tells of it")
     func linked() async throws {
-        let registry = registry()
+        let registry = root.registry()
         _ = try registry.add(directory: source, link: true)
         let before = try ready(registry)
         let watch = LinkedPluginWatch()
@@ -255,17 +241,7 @@ struct RequirementTests {
         ]
         for (key, value) in more { manifest[key] = value }
         try root.write(JSONValue.object(manifest).text, to: "bundled/mine/plugin.json")
-        return try #require(registry(secrets: secrets).scan()["mine"]).state
-    }
-
-    private func registry(secrets: PluginSecrets = PluginSecrets()) -> PluginRegistry {
-        let places = PluginRegistry.Places(
-            bundled: [root.path + "/bundled"],
-            system: [],
-            user: root.path + "/data/plugins",
-            searchPath: "/usr/local/bin:/usr/bin:/bin"
-        )
-        return PluginRegistry(places: places, secrets: secrets)
+        return try #require(root.registry(secrets: secrets).scan()["mine"]).state
     }
 
     @Test(
@@ -294,7 +270,7 @@ struct RequirementTests {
         #expect(state.name == "unavailable")
         #expect(state.problem?.reason.hasSuffix("(and 2 more)") == true, "\(state)")
         #expect(state.problem?.fix?.contains("belfry plugin validate \(root.path)/bundled/mine") == true)
-        let authored = try AuthoredPlugin(directory: root.path + "/bundled/mine", registry: registry())
+        let authored = try AuthoredPlugin(directory: root.path + "/bundled/mine", registry: root.registry())
         let told = authored.problems.map(\.message)
         #expect(told.count == 3, "\(told)")
         for word in ["no-such-program", "no_such_module", "'KEY'"] {
